@@ -1,0 +1,102 @@
+"""The detached shadow on the robot: text to intent with ONNX Runtime and tokenizers, without torch."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+from tokenizers import Tokenizer
+
+from shadow_intent.bundle import Bundle
+from shadow_intent.errors import BundleError
+from shadow_intent.intent import Prediction
+
+ORT_ERRORS = (ort_state.Fail, ort_state.InvalidGraph, ort_state.InvalidProtobuf, ort_state.NoSuchFile, RuntimeError)
+SAMPLE_TOLERANCE = 0.5
+"""Largest difference of a stored logit that still counts as reproduced: int8 kernels differ between processors."""
+
+
+class IntentClassifier:
+    """Detached inference: logits = head(mean over tokens of s⁰), s⁰ = P·f(x) (ShadowPEFT eq. 1)."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        """Loads model and tokenizer and warms up. `threads`: intra-op threads of ONNX Runtime.
+
+        Raises BundleError when either file is not what the manifest promises.
+        """
+        self.bundle = bundle
+        self._tokenizer = _tokenizer(bundle.tokenizer_path, bundle.manifest.max_tokens)
+        self._session = _session(bundle.model_path, threads)
+        shape = self._session.get_outputs()[0].shape
+        if shape[-1] != len(bundle.labels):
+            raise BundleError(f"{bundle.model_path}: {shape[-1]} logits for {len(bundle.labels)} labels")
+        for length in (1, 12, bundle.manifest.max_tokens):
+            self._run(np.zeros((1, length), np.int64))
+
+    def logits(self, text: str) -> NDArray[np.float32]:
+        """Uncalibrated logits (num_labels,)."""
+        ids = self._tokenizer.encode(text, add_special_tokens=False).ids or [0]
+        return self._run(np.asarray([ids], np.int64))[0]
+
+    def probabilities(self, text: str) -> NDArray[np.float64]:
+        """Temperature-scaled probabilities (num_labels,)."""
+        scaled = self.logits(text).astype(np.float64) / self.bundle.manifest.temperature
+        weights = np.exp(scaled - scaled.max())
+        return np.asarray(weights / weights.sum())
+
+    def predict(self, text: str) -> Prediction:
+        """The most probable intent of one utterance."""
+        start = time.perf_counter()
+        probabilities = self.probabilities(text)
+        second, first = np.argsort(probabilities)[-2:]
+        return Prediction(
+            label=self.bundle.labels[first],
+            probability=float(probabilities[first]),
+            runner_up=self.bundle.labels[second],
+            runner_up_probability=float(probabilities[second]),
+            latency_ms=(time.perf_counter() - start) * 1e3,
+        )
+
+    def self_check(self) -> float:
+        """Largest difference from the stored sample logits. Raises BundleError when they are not reproduced."""
+        worst = 0.0
+        for sample in self.bundle.samples:
+            stored, logits = np.asarray(sample["logits"]), self.logits(sample["text"])
+            difference = float(np.abs(stored - logits).max())
+            if difference > SAMPLE_TOLERANCE or stored.argmax() != logits.argmax():
+                raise BundleError(
+                    f"{self.bundle.path}: sample {sample['text']!r} differs by {difference:.2f} from its stored logits "
+                    f"(at most {SAMPLE_TOLERANCE} allowed); this machine does not run this model faithfully"
+                )
+            worst = max(worst, difference)
+        return worst
+
+    def _run(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        feed = {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
+        return np.asarray(self._session.run(None, feed)[0], np.float32)
+
+
+def _tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    # tokenizers raises bare Exception on a malformed file
+    except Exception as error:
+        raise BundleError(f"{path}: not a tokenizer: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def _session(path: Path, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except ORT_ERRORS as error:
+        raise BundleError(f"{path}: ONNX Runtime cannot load it: {error}") from error

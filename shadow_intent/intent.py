@@ -1,0 +1,140 @@
+"""The nouns of the product: utterances, predictions and decisions. Standard library only."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import Any
+
+from shadow_intent.errors import InputError
+
+SPEEDS = ("slow", "normal", "fast")
+"""Values of `Slots.speed`, slowest first."""
+
+MAX_UTTERANCE_CHARS = 1000
+"""Longer texts are debris, not commands: they are ignored before the classifier sees them."""
+
+
+class Route(str, Enum):
+    """What happens to an utterance."""
+
+    SKILL = "skill"
+    """Run the skill named by the label."""
+    REMOTE = "remote"
+    """Ask the cloud."""
+    IGNORE = "ignore"
+    """Do nothing."""
+
+
+class Source(str, Enum):
+    """Who decided."""
+
+    EDGE = "edge"
+    """The classifier on the robot."""
+    CLOUD = "cloud"
+    """A step of a cloud plan."""
+    STOP = "stop"
+    """Matched before the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Quantities named in an utterance; None where nothing was said."""
+
+    distance_m: float | None = None
+    """Metres, > 0."""
+    angle_deg: float | None = None
+    """Degrees, > 0; the label carries the direction."""
+    duration_s: float | None = None
+    """Seconds, > 0."""
+    count: int | None = None
+    """Repetitions or full turns, >= 1."""
+    speed: str | None = None
+    """One of `SPEEDS`."""
+
+    def __post_init__(self) -> None:
+        for name in ("distance_m", "angle_deg", "duration_s"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+                raise InputError(f"slot {name}: expected a finite number > 0, got {value!r}")
+        if self.count is not None and not (isinstance(self.count, int) and self.count >= 1):
+            raise InputError(f"slot count: expected a whole number >= 1, got {self.count!r}")
+        if self.speed is not None and self.speed not in SPEEDS:
+            raise InputError(f"slot speed: expected one of {', '.join(SPEEDS)}, got {self.speed!r}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Only the quantities that were said."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Slots:
+        """The inverse of `as_dict`. Raises InputError on unknown names or bad values."""
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(f"unknown slot {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
+        return cls(**values)
+
+
+NO_SLOTS = Slots()
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What was heard."""
+
+    text: str
+    """As recognised, UTF-8."""
+    utterance_id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+    """Unique; joins every message and log record about this utterance."""
+    language: str = ""
+    """BCP-47 as the recogniser gave it, "" when unknown."""
+    asr_confidence: float | None = None
+    """Recogniser confidence in [0, 1], None when unknown."""
+    session_id: str = ""
+    """One dialogue."""
+    stamp_ns: int = field(default_factory=time.time_ns)
+    """When speech ended, nanoseconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the detached shadow says about a text."""
+
+    label: str
+    """The most probable of the bundle's labels."""
+    probability: float
+    """Calibrated probability of `label`, in [0, 1]."""
+    runner_up: str
+    """The second most probable label."""
+    runner_up_probability: float
+    """Its probability, in [0, 1]."""
+    latency_ms: float
+    """Tokenizer and model together, milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do about an utterance, and why."""
+
+    utterance: Utterance
+    route: Route
+    label: str
+    """The label acted on or the most probable one; "" when the model was not asked."""
+    probability: float
+    """Of `label`, in [0, 1]; 1 for a matched stop, 0 when the model was not asked."""
+    reason: str
+    """In words a person understands."""
+    source: Source
+    slots: Slots = NO_SLOTS
+    latency_ms: float = 0.0
+    """From text to this decision, milliseconds."""
+
+
+def is_chinese(text: str) -> bool:
+    """True when the text holds a Han character: the product answers it in Chinese."""
+    return any("\u4e00" <= c <= "\u9fff" or "\u3400" <= c <= "\u4dbf" for c in text)

@@ -1,0 +1,72 @@
+"""One utterance from text to decision: stop first, then the classifier, the slots and the route."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from shadow_intent import slots, stop
+from shadow_intent.bundle import Bundle
+from shadow_intent.classifier import IntentClassifier
+from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Source, Utterance
+from shadow_intent.route import Policy, route
+from shadow_intent.skills import SkillTable, load_skills
+
+
+def hear_stop(utterance: Utterance) -> Decision | None:
+    """A decision when the text is a stop or damp command: no model, no file, no network."""
+    start = time.perf_counter()
+    label = stop.match(utterance.text)
+    if label is None:
+        return None
+    return Decision(
+        utterance=utterance,
+        route=Route.SKILL,
+        label=label,
+        probability=1.0,
+        reason=f"matched {label} phrase",
+        source=Source.STOP,
+        latency_ms=(time.perf_counter() - start) * 1e3,
+    )
+
+
+class Pipeline:
+    """Everything the robot decides on its own."""
+
+    def __init__(self, classifier: IntentClassifier, policy: Policy) -> None:
+        self.classifier = classifier
+        self.policy = policy
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, skills: SkillTable | None = None, threads: int = 1) -> Pipeline:
+        """Loads and checks: every label has a skill row, and the stored samples reproduce.
+
+        Raises BundleError or ConfigError.
+        """
+        (skills or load_skills()).require(bundle.labels)
+        classifier = IntentClassifier(bundle, threads)
+        classifier.self_check()
+        return cls(classifier, bundle.policy)
+
+    def hear(self, utterance: Utterance) -> Decision:
+        """Decides about any text; never raises on its content."""
+        start = time.perf_counter()
+        decision = hear_stop(utterance) or self._unfit(utterance) or self._classify(utterance)
+        return replace(decision, latency_ms=(time.perf_counter() - start) * 1e3)
+
+    def _unfit(self, utterance: Utterance) -> Decision | None:
+        """An ignore for texts that cannot be commands."""
+        text, confidence = utterance.text.strip(), utterance.asr_confidence
+        if not any(c.isalnum() for c in text):
+            reason = "no words in the text"
+        elif len(text) > MAX_UTTERANCE_CHARS:
+            reason = f"{len(text)} characters, at most {MAX_UTTERANCE_CHARS} are read"
+        elif confidence is not None and confidence < self.policy.min_asr_confidence:
+            reason = f"speech recogniser confidence {confidence:.2f} < {self.policy.min_asr_confidence:.2f}"
+        else:
+            return None
+        return Decision(utterance, Route.IGNORE, "", 0.0, reason, Source.EDGE)
+
+    def _classify(self, utterance: Utterance) -> Decision:
+        prediction = self.classifier.predict(utterance.text)
+        return route(utterance, prediction, slots.parse(utterance.text, prediction.label), self.policy)

@@ -1,0 +1,56 @@
+"""From a prediction to a decision: act, ask the cloud, or do nothing, with the reason."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from shadow_intent.errors import ConfigError
+from shadow_intent.intent import Decision, Prediction, Route, Slots, Source, Utterance
+
+REMOTE, IGNORE = "remote", "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When the robot trusts itself. Chosen on validation data by training.evaluate and stored in the bundle."""
+
+    accept: float
+    """A skill runs when its probability is at least this, in [0, 1]; below it the cloud is asked."""
+    margin: float
+    """... and leads the runner-up by at least this, in [0, 1]."""
+    min_asr_confidence: float = 0.3
+    """Below this recogniser confidence, in [0, 1], the words themselves are in doubt: ignored."""
+
+    def __post_init__(self) -> None:
+        for name in ("accept", "margin", "min_asr_confidence"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1):
+                raise ConfigError(f"policy {name}: expected a number in [0, 1], got {value!r}")
+
+
+def route(utterance: Utterance, prediction: Prediction, slots: Slots, policy: Policy) -> Decision:
+    """The decision for a classified utterance; its latency is filled in by the pipeline."""
+    to, reason = _route(prediction, policy)
+    return Decision(
+        utterance=utterance,
+        route=to,
+        label=prediction.label,
+        probability=prediction.probability,
+        reason=reason,
+        source=Source.EDGE,
+        slots=slots,
+    )
+
+
+def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:
+    if p.label == IGNORE:
+        return Route.IGNORE, f"not addressed to the robot: p = {p.probability:.2f}"
+    if p.label == REMOTE:
+        return Route.REMOTE, f"open request: p = {p.probability:.2f}"
+    if p.probability < policy.accept:
+        reason = f"unsure: p({p.label}) = {p.probability:.2f} < {policy.accept:.2f}, next {p.runner_up}"
+        return Route.REMOTE, reason
+    if p.probability - p.runner_up_probability < policy.margin:
+        return Route.REMOTE, f"top two too close: {p.label} / {p.runner_up}"
+    return Route.SKILL, f"p = {p.probability:.2f} ≥ {policy.accept:.2f}"
