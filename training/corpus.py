@@ -1,0 +1,239 @@
+"""The utterances: reading, checking and the fixed grouped split. `python -m training.corpus` prints the balance.
+
+A file in training/data/utterances holds sections `[label]`; each line is one paraphrase family, wordings separated by ` | `, gold
+slots in braces behind a wording: `go two metres {distance_m=2}`. The file name begins with the language: `en_motion.txt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.neighbors import NearestNeighbors
+
+from shadow_intent.errors import InputError
+from shadow_intent.intent import NO_SLOTS, Slots
+from shadow_intent.skills import load_skills
+
+DATA = Path(__file__).parent / "data"
+UTTERANCES = DATA / "utterances"
+CHALLENGE = DATA / "challenge"
+REPLIES = DATA / "replies"
+LANGUAGES = ("en", "zh")
+NEAR_DUPLICATE = 0.8
+"""Cosine of character n-grams from which two utterances of one label count as one family."""
+MINIMUM = {"remote": 800, "ignore": 800}
+"""Fewest unique utterances of a label; 80 for all others."""
+
+_SLOTS = re.compile(r"\s*\{([^}]*)\}\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled utterance."""
+
+    text: str
+    label: str
+    language: str
+    slots: Slots
+    family: str
+    """file:line; paraphrases of one sentence share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request for the cloud with the answer it should give."""
+
+    text: str
+    language: str
+    reply: str
+    plan: tuple[dict[str, object], ...]
+    """{"skill": label, slot: value, …}, in order."""
+    family: str
+
+
+def normalise(text: str) -> str:
+    """What makes two utterances the same: letters and digits only, lower case."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text).lower() if c.isalnum())
+
+
+def read_file(path: Path) -> list[Example]:
+    """The examples of one file. Raises InputError naming file and line."""
+    language = path.name[:2]
+    if language not in LANGUAGES:
+        raise InputError(f"{path.name}: file names begin with {' or '.join(LANGUAGES)}")
+    labels = load_skills().skills
+    examples, label = [], ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        line, where = line.strip(), f"{path.name}:{number}"
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            label = line.strip("[]")
+            if label not in labels:
+                raise InputError(f"{where}: unknown label {label!r}")
+        elif not label:
+            raise InputError(f"{where}: an utterance before the first [label]")
+        else:
+            for wording in line.split("|"):
+                text, slots = _wording(where, wording.strip())
+                if text:
+                    examples.append(Example(text, label, language, slots, where))
+    return examples
+
+
+def _wording(where: str, wording: str) -> tuple[str, Slots]:
+    match = _SLOTS.search(wording)
+    if not match:
+        return wording, NO_SLOTS
+    values: dict[str, float | int | str] = {}
+    for pair in filter(None, (p.strip() for p in match.group(1).split(","))):
+        name, _, raw = (part.strip() for part in pair.partition("="))
+        try:
+            values[name] = raw if name == "speed" else int(raw) if name == "count" else float(raw)
+        except ValueError:
+            raise InputError(f"{where}: slot {pair!r} is not name=number") from None
+    try:
+        return wording[: match.start()], Slots.from_dict(values)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def read_corpus(folder: Path = UTTERANCES) -> list[Example]:
+    """Every unique utterance of a folder, in file order. Raises InputError when one text has two labels."""
+    seen: dict[str, Example] = {}
+    clashes = []
+    for path in sorted(folder.glob("*.txt")):
+        for example in read_file(path):
+            first = seen.setdefault(normalise(example.text) or example.text, example)
+            if first.label != example.label:
+                clashes.append(f"{first.text!r}: {first.label} ({first.family}) and {example.label} ({example.family})")
+    if clashes:
+        raise InputError("one utterance, two labels:\n  " + "\n  ".join(clashes))
+    return list(seen.values())
+
+
+def read_exchanges(folder: Path = REPLIES) -> list[Exchange]:
+    """Every request with reply and plan; plans are checked against the skill table. Raises InputError."""
+    table = load_skills()
+    exchanges = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            where = f"{path.name}:{number}"
+            try:
+                row = json.loads(line)
+                for step in row["plan"]:
+                    skill = table[step["skill"]]
+                    if not skill.plannable:
+                        raise InputError(f"{skill.label} cannot be planned")
+                    skill.bounded(Slots.from_dict({k: v for k, v in step.items() if k != "skill"}))
+                exchanges.append(Exchange(row["text"], path.name[:2], row["reply"], tuple(row["plan"]), where))
+            except (ValueError, KeyError, TypeError, InputError) as error:
+                raise InputError(f"{where}: {error}") from error
+    return exchanges
+
+
+def groups(examples: Sequence[Example]) -> list[str]:
+    """A group per example: its family joined with every near duplicate of the same language and label.
+
+    The group's name is its smallest normalised text, so that it survives edits elsewhere.
+    """
+    names = {family: i for i, family in enumerate(dict.fromkeys(e.family for e in examples))}
+    rows, columns = [], []
+    by_kind: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, example in enumerate(examples):
+        by_kind[example.language, example.label].append(i)
+    for (language, _), members in by_kind.items():
+        shortest = 1 if language == "zh" else 2
+        vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(shortest, 3), sublinear_tf=True)
+        matrix = vectors.fit_transform([_comparable(examples[i].text) for i in members])
+        near = NearestNeighbors(radius=1 - NEAR_DUPLICATE, metric="cosine").fit(matrix).radius_neighbors_graph(matrix)
+        a, b = near.nonzero()
+        rows += [names[examples[members[i]].family] for i in a]
+        columns += [names[examples[members[j]].family] for j in b]
+    graph = np.ones(len(rows)), (rows, columns)
+    _, component = connected_components(coo_matrix(graph, shape=(len(names), len(names))), directed=False)
+    smallest: dict[int, str] = {}
+    for example in examples:
+        c = int(component[names[example.family]])
+        smallest[c] = min(smallest.get(c, "\uffff"), normalise(example.text))
+    return [smallest[int(component[names[e.family]])] for e in examples]
+
+
+def _comparable(text: str) -> str:
+    """Numbers do not make a paraphrase: they compare equal."""
+    return re.sub(r"[0-9.]+|[零一二两三四五六七八九十百半]+", "0", unicodedata.normalize("NFKC", text).lower())
+
+
+def split(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """train (80 %), validation (10 %) and test (10 %) by hash of the group: no family is on two sides."""
+    parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
+    for example, group in zip(examples, groups(examples), strict=True):
+        bucket = int(hashlib.sha256(group.encode()).hexdigest(), 16) % 10
+        parts[{0: "test", 1: "validation"}.get(bucket, "train")].append(example)
+    return parts
+
+
+def digest(examples: Iterable[Example], exchanges: Iterable[Exchange]) -> str:
+    """SHA-256 of the data, for the bundle."""
+    text = repr([tuple(map(str, (e.text, e.label, e.slots))) for e in examples])
+    return hashlib.sha256((text + repr([(x.text, x.reply, x.plan) for x in exchanges])).encode()).hexdigest()
+
+
+def problems(examples: Sequence[Example], exchanges: Sequence[Exchange]) -> list[str]:
+    """What the data lacks."""
+    counts = Counter(e.label for e in examples)
+    found = [
+        f"{label}: {counts[label]} unique utterances, at least {MINIMUM.get(label, 80)} needed"
+        for label in load_skills().skills
+        if counts[label] < MINIMUM.get(label, 80)
+    ]
+    if len(examples) < 6000:
+        found.append(f"{len(examples)} unique utterances, at least 6000 needed")
+    if len(exchanges) < 600:
+        found.append(f"{len(exchanges)} requests with replies, at least 600 needed")
+    return found
+
+
+def main() -> int:
+    argparse.ArgumentParser(prog="python -m training.corpus", description="Check the training data.").parse_args()
+    try:
+        examples, exchanges = read_corpus(), read_exchanges()
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    parts = split(examples)
+    where = {e.text: part for part, members in parts.items() for e in members}
+    table = Table(title="Unique utterances")
+    for column in ("label", *LANGUAGES, "with slots", *parts):
+        table.add_column(column, justify="left" if column == "label" else "right")
+    for label in (*load_skills().skills, ""):
+        mine = [e for e in examples if label in (e.label, "")]
+        sizes = [sum(e.language == language for e in mine) for language in LANGUAGES]
+        sizes.append(sum(e.slots != NO_SLOTS for e in mine))
+        sizes += [sum(where[e.text] == part for e in mine) for part in parts]
+        table.add_row(label or "all", *map(str, sizes))
+    console = Console()
+    console.print(table)
+    console.print(f"{len(exchanges)} requests with reply and plan; {sum(bool(x.plan) for x in exchanges)} with a plan")
+    for problem in (found := problems(examples, exchanges)):
+        console.print(f"[red]{problem}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

