@@ -1,0 +1,336 @@
+"""What quantities are read from an utterance, and which label may carry them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadow_intent.intent import NO_SLOTS, SPEEDS
+from shadow_intent.numbers import han_number, tokenize
+from shadow_intent.slots import parse
+
+MOVE = [
+    ("go forward two metres", {"distance_m": 2}),
+    ("go forward 2 m", {"distance_m": 2}),
+    ("3m", {"distance_m": 3}),
+    ("2-metre walk", {"distance_m": 2}),
+    ("walk 1.5 meters", {"distance_m": 1.5}),
+    ("walk two and a half metres", {"distance_m": 2.5}),
+    ("a metre and a half", {"distance_m": 1.5}),
+    ("one and three quarters metres", {"distance_m": 1.75}),
+    ("half a metre", {"distance_m": 0.5}),
+    ("half metre", {"distance_m": 0.5}),
+    ("½ m", {"distance_m": 0.5}),
+    ("2½ metres", {"distance_m": 2.5}),
+    ("3/4 metre", {"distance_m": 0.75}),
+    ("three quarters of a metre", {"distance_m": 0.75}),
+    ("a quarter of a meter", {"distance_m": 0.25}),
+    ("two point oh five metres", {"distance_m": 2.05}),
+    ("twenty-five centimetres", {"distance_m": 0.25}),
+    ("one hundred and twenty cm", {"distance_m": 1.2}),
+    ("1,500 mm", {"distance_m": 1.5}),
+    ("ten feet", {"distance_m": 3.048}),
+    ("six feet two inches", {"distance_m": 1.8796}),
+    ("a yard", {"distance_m": 0.9144}),
+    ("6 inches", {"distance_m": 0.1524}),
+    ("5' 6\"", {"distance_m": 1.6764}),
+    ("two steps", {"distance_m": 0.6}),
+    ("one more step", {"distance_m": 0.3}),
+    ("half a dozen steps", {"distance_m": 1.8}),
+    ("a couple of steps", {"distance_m": 0.6}),
+    ("step back one", {"distance_m": 0.3}),
+    ("step left two times", {"distance_m": 0.6}),
+    ("walk for feet", {"distance_m": 1.2192}),
+    ("walk for five seconds", {"duration_s": 5}),
+    ("walk half a minute", {"duration_s": 30}),
+    ("walk forward fast", {"speed": "fast"}),
+    ("nice and slowly, two metres", {"distance_m": 2, "speed": "slow"}),
+    ("not too fast", {"speed": "slow"}),
+    ("at normal speed for three metres", {"distance_m": 3, "speed": "normal"}),
+    ("two metres, no, three metres", {"distance_m": 3}),
+    ("two metres, no, make that one", {"distance_m": 1}),
+    ("three metres, not two metres", {"distance_m": 3}),
+    ("vx negative one metre", {"distance_m": 1}),
+    ("往前走两米", {"distance_m": 2}),
+    ("往前走两米半", {"distance_m": 2.5}),
+    ("一米五", {"distance_m": 1.5}),
+    ("两米二五", {"distance_m": 2.25}),
+    ("一米零五", {"distance_m": 1.05}),
+    ("三点五米", {"distance_m": 3.5}),
+    ("3.5米", {"distance_m": 3.5}),
+    ("三點五公尺", {"distance_m": 3.5}),
+    ("半米", {"distance_m": 0.5}),
+    ("一又二分之一米", {"distance_m": 1.5}),
+    ("四分之一米", {"distance_m": 0.25}),
+    ("二十公分", {"distance_m": 0.2}),
+    ("一米五十公分", {"distance_m": 1.5}),
+    ("六英尺", {"distance_m": 1.8288}),
+    ("退三尺", {"distance_m": 1}),
+    ("两步", {"distance_m": 0.6}),
+    ("一步半", {"distance_m": 0.45}),
+    ("迈两大步", {"distance_m": 0.6}),
+    ("走一米转90度", {"distance_m": 1}),
+    ("走五秒", {"duration_s": 5}),
+    ("走一分半钟", {"duration_s": 90}),
+    ("走一分三十秒", {"duration_s": 90}),
+    ("快点往前走", {"speed": "fast"}),
+    ("慢慢往前走两步", {"distance_m": 0.6, "speed": "slow"}),
+    ("别走太快", {"speed": "fast"}),
+    ("别太快", {"speed": "slow"}),
+    ("往前一米，不，两米", {"distance_m": 2}),
+    ("不是两步是三步", {"distance_m": 0.9}),
+]
+
+TURN = [
+    ("turn left ninety degrees", {"angle_deg": 90}),
+    ("turn left ninety", {"angle_deg": 90}),
+    ("turn 45°", {"angle_deg": 45}),
+    ("half a turn left", {"angle_deg": 180}),
+    ("quarter turn", {"angle_deg": 90}),
+    ("a third of a turn", {"angle_deg": 120}),
+    ("three quarters of a turn", {"angle_deg": 270}),
+    ("one eighty", {"angle_deg": 180}),
+    ("one oh five degrees", {"angle_deg": 105}),
+    ("a hundred and eighty degrees", {"angle_deg": 180}),
+    ("turn left by a right angle", {"angle_deg": 90}),
+    ("yaw minus 15", {"angle_deg": 15}),
+    ("yaw half pi", {"angle_deg": 90}),
+    ("turn left 60, no, make it 90", {"angle_deg": 90}),
+    ("not a full circle, just a quarter turn", {"angle_deg": 90}),
+    ("your nine o'clock", {"angle_deg": 90}),
+    ("turn left for two seconds", {"duration_s": 2}),
+    ("quickly turn left", {"speed": "fast"}),
+    ("左转九十度", {"angle_deg": 90}),
+    ("左转一百八", {"angle_deg": 180}),
+    ("左转一八零度", {"angle_deg": 180}),
+    ("左转半圈", {"angle_deg": 180}),
+    ("左转一圈半", {"angle_deg": 540}),
+    ("左转四分之一圈", {"angle_deg": 90}),
+    ("转个直角", {"angle_deg": 90}),
+    ("左转一点点", {}),
+    ("转一转", {}),
+    ("慢点左转30度", {"angle_deg": 30, "speed": "slow"}),
+]
+
+SPIN = [
+    ("spin twice", {"count": 2}),
+    ("three full turns", {"count": 3}),
+    ("do a 360", {"count": 1}),
+    ("720 degrees", {"count": 2}),
+    ("a full circle", {"count": 1}),
+    ("a dozen spins", {"count": 12}),
+    ("spin three", {"count": 3}),
+    ("spin for ten seconds", {"duration_s": 10}),
+    ("one and a half turns", {}),
+    ("转两圈", {"count": 2}),
+    ("兩圈", {"count": 2}),
+    ("转两圈半", {}),
+    ("慢慢转三圈", {"count": 3, "speed": "slow"}),
+    ("spin 一下", {}),
+]
+
+GESTURE = [
+    ("jump twice", {"count": 2}),
+    ("do three backflips", {"count": 3}),
+    ("give me two high fives", {"count": 2}),
+    ("do a double front flip", {"count": 2}),
+    ("one two three jump", {}),
+    ("for once jump", {}),
+    ("quick, jump", {}),
+    ("jump for half a minute", {"duration_s": 30}),
+    ("dance slowly", {"speed": "slow"}),
+    ("跳三下", {"count": 3}),
+    ("跳一下", {}),
+    ("来一个", {}),
+    ("再来一次", {"count": 1}),
+    ("作三个揖", {"count": 3}),
+    ("拜三拜", {"count": 3}),
+    ("快跳", {}),
+    ("跳个一分钟", {"duration_s": 60}),
+]
+
+UNMEANT = [
+    "zero metres",
+    "0 m",
+    "-5 m",
+    "minus five metres",
+    "负五米",
+    "走-5米",
+    "nan metres",
+    "inf metres",
+    "1e9 metres",
+    "walk 5000 metres",
+    "9" * 500 + " m",
+    "二零" * 200 + "米",
+    "1/0 m",
+    "零分之一米",
+    "two to three metres",
+    "2-3 metres",
+    "2~3米",
+    "one or two steps",
+    "between two and three metres",
+    "两三步",
+    "两到三米",
+    "几步",
+    "十几步",
+    "几十米",
+    "百米冲刺",
+    "a few steps",
+    "one step at a time",
+    "一步一步走",
+    "第二步",
+    "one metre per second",
+    "每秒一米",
+    "wait a second",
+    "going at a slow-ish gait",
+    "go 2, forward",
+    "unit one, forward",
+    "go forward",
+    "",
+]
+
+
+@pytest.mark.parametrize(("text", "slots"), MOVE)
+def test_moves_carry_distance_duration_and_speed(text: str, slots: dict[str, object]) -> None:
+    assert parse(text, "move_forward").as_dict() == pytest.approx(slots)
+
+
+@pytest.mark.parametrize(("text", "slots"), TURN)
+def test_turns_carry_angle_duration_and_speed(text: str, slots: dict[str, object]) -> None:
+    assert parse(text, "turn_left").as_dict() == pytest.approx(slots)
+
+
+@pytest.mark.parametrize(("text", "slots"), SPIN)
+def test_spins_carry_whole_turns(text: str, slots: dict[str, object]) -> None:
+    assert parse(text, "spin").as_dict() == slots
+
+
+@pytest.mark.parametrize(("text", "slots"), GESTURE)
+def test_gestures_carry_counts_and_durations(text: str, slots: dict[str, object]) -> None:
+    assert parse(text, "jump").as_dict() == slots
+
+
+@pytest.mark.parametrize("text", UNMEANT)
+def test_what_cannot_be_meant_leaves_the_slot_absent(text: str) -> None:
+    slots = parse(text, "move_forward")
+    assert (slots.distance_m, slots.angle_deg, slots.duration_s, slots.count) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "label", ["stop", "damp", "sit", "stand_up", "light_on", "remote", "ignore", "affirm", "no such"]
+)
+def test_other_labels_carry_nothing(label: str) -> None:
+    assert parse("two metres ninety degrees fast three times for ten seconds", label) == NO_SLOTS
+
+
+def test_each_label_carries_only_its_own_slots() -> None:
+    text = "two metres ninety degrees quickly three times for ten seconds"
+    assert set(parse(text, "move_left").as_dict()) == {"distance_m", "duration_s", "speed"}
+    assert set(parse(text, "turn_right").as_dict()) == {"angle_deg", "duration_s", "speed"}
+    assert set(parse(text, "dance").as_dict()) == {"count", "duration_s", "speed"}
+    assert set(parse(text, "speed_up").as_dict()) == {"duration_s"}
+    assert parse("back to normal speed", "slow_down") == NO_SLOTS
+
+
+ENGLISH = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+)
+ONES = [*ENGLISH.split(), "eighteen", "nineteen"]
+TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+HAN = "零一二三四五六七八九"
+
+
+def english(n: int, joint: str = " and ") -> str:
+    """0 <= n <= 1000 in words."""
+    if n == 1000:
+        return "one thousand"
+    if n >= 100:
+        return f"{ONES[n // 100]} hundred" + (joint + english(n % 100) if n % 100 else "")
+    return ONES[n] if n < 20 else TENS[n // 10] + (f"-{ONES[n % 10]}" if n % 10 else "")
+
+
+def han(n: int) -> str:
+    """0 <= n <= 1000 in Han numerals."""
+    if n == 1000:
+        return "一千"
+    if n >= 100:
+        rest = n % 100
+        tens = (
+            ""
+            if not rest
+            else "零" + han(rest)
+            if rest < 10
+            else HAN[rest // 10] + "十" + (HAN[rest % 10] if rest % 10 else "")
+        )
+        return HAN[n // 100] + "百" + tens
+    if n >= 10:
+        return ("" if n < 20 else HAN[n // 10]) + "十" + (HAN[n % 10] if n % 10 else "")
+    return HAN[n]
+
+
+tenths = st.integers(1, 10_000)
+
+
+@given(tenths)
+def test_digits_parse_back(n: int) -> None:
+    value = n / 10
+    for number in (f"{value}", f"{value:.1f}", f"{value:.2f}", f"{value:,.1f}"):
+        for text in (f"go {number} metres", f"go {number}m forward", f"往前走{number}米", f"往前走 {number} 公尺"):
+            assert parse(text, "move_forward").distance_m == pytest.approx(value)
+
+
+@given(tenths)
+def test_words_parse_back(n: int) -> None:
+    whole, tenth = divmod(n, 10)
+    point = f" point {ONES[tenth]}" if tenth else ""
+    for joint in (" and ", " "):
+        text = f"please turn {english(whole, joint)}{point} degrees to the left"
+        assert parse(text, "turn_left").angle_deg == pytest.approx(n / 10)
+
+
+@given(tenths)
+def test_han_numerals_parse_back(n: int) -> None:
+    whole, tenth = divmod(n, 10)
+    number = han(whole) + (f"点{HAN[tenth]}" if tenth else "")
+    for text in (f"转{number}度", f"左转{number.replace('点', '點')}度吧"):
+        assert parse(text, "turn_left").angle_deg == pytest.approx(n / 10)
+    if not tenth:
+        assert han_number(number) == whole
+
+
+@given(st.integers(1, 1000))
+def test_counts_parse_back(n: int) -> None:
+    for text in (f"jump {n} times", f"jump {english(n)} times", f"跳{n}次", f"跳{han(n)}次"):
+        assert parse(text, "jump").count == n
+
+
+@given(st.integers(1, 999), st.sampled_from(["metre", "meters"]))
+def test_halves_parse_back(n: int, unit: str) -> None:
+    for text in (f"{english(n)} and a half {unit}", f"{english(n)} {unit} and a half", f"{han(n)}米半", f"{n}½ {unit}"):
+        assert parse(text, "move_left").distance_m == pytest.approx(n + 0.5)
+
+
+LABELS = ["move_forward", "turn_left", "turn_around", "spin", "speed_up", "jump", "walk_upright", "sit"]
+FRAGMENTS = """
+two half and a of the - / . , ' " ½ 3 0 1e9 hundred thousand point oh metres steps degrees times turn seconds no not
+between to or dozen couple 一 两 半 十 百 万 点 分之 米 步 度 圈 秒 个 零 几 负 不 快 慢 um
+"""
+
+
+@given(st.text(), st.sampled_from(LABELS))
+def test_any_text_gives_slots(text: str, label: str) -> None:
+    assert parse(text, label).speed in (None, *SPEEDS)
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS.split()), max_size=30), st.sampled_from(["", " "]), st.sampled_from(LABELS))
+def test_any_heap_of_number_words_gives_slots(words: list[str], space: str, label: str) -> None:
+    assert parse(space.join(words), label).speed in (None, *SPEEDS)
+
+
+def test_a_text_beyond_any_command_has_no_slots() -> None:
+    assert parse("two metres " * 1000, "move_forward") == NO_SLOTS
+
+
+def test_tokens_are_words_breaks_and_numbers() -> None:
+    tokens = tokenize("Turn 45°, 左转三点五")
+    assert [t.text for t in tokens] == ["turn", "45", "degrees", ",", "左", "转", "三点五"]
+    assert [t.value for t in tokens] == [None, 45.0, None, None, None, None, 3.5]
