@@ -1,0 +1,163 @@
+"""The shadow's own file format: two files in a folder, nothing of the base in them.
+
+shadow.json          format, config, the backbone's transformers config, what base it fits, which parts there are
+shadow.safetensors   network.*, adapters.*, heads.*
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoConfig, PreTrainedModel
+
+from .config import ShadowConfig
+from .detached import DetachedShadow
+from .heads import ClassifierHeads
+from .layers import Adapters
+from .model import ShadowedModel, attach
+from .network import ShadowNetwork, blocks_name, cast_weights, decoder_of, empty_decoder, table_of
+
+FORMAT = "shadow/1"
+JSON_NAME = "shadow.json"
+WEIGHTS_NAME = "shadow.safetensors"
+
+
+class CheckpointError(ValueError):
+    """A shadow checkpoint is missing, damaged, or made for another base."""
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """All parts of a shadow, off its base."""
+
+    config: ShadowConfig
+    network: ShadowNetwork
+    adapters: Adapters | None = None
+    """None when only the detached shadow was trained."""
+    heads: ClassifierHeads | None = None
+
+    @classmethod
+    def of(cls, model: ShadowedModel) -> Shadow:
+        """The parts of an attached model, shared with it."""
+        return cls(model.shadow_config, model.network, model.adapters, model.heads)
+
+    def attach(self, base: PreTrainedModel) -> ShadowedModel:
+        """See `attach`."""
+        return attach(base, self.network, self.config, self.adapters, self.heads)
+
+    def detached(self) -> DetachedShadow:
+        """The classifier that needs no base."""
+        if self.heads is None:
+            raise ValueError("this shadow has no classification heads")
+        return DetachedShadow(self.network, self.heads, self.config)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts there are, by the prefix of their weights in the file."""
+        named = {"network": self.network, "adapters": self.adapters, "heads": self.heads}
+        return {name: part for name, part in named.items() if part is not None}
+
+
+def save_shadow(path: str | Path, shadow: Shadow, base: PreTrainedModel, dtype: torch.dtype | None = None) -> None:
+    """Writes `shadow` into the folder `path`, made if need be.
+
+    Args:
+        base: what it was trained for; only its sizes are noted.
+        dtype: type of the stored weights, such as torch.float16; None keeps theirs.
+    """
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        f"{name}.{key}": value.detach().to("cpu", dtype).contiguous().clone()
+        for name, part in shadow.parts().items()
+        for key, value in part.state_dict().items()
+    }
+    meta = {
+        "format": FORMAT,
+        "config": shadow.config.to_dict(),
+        "base": _sizes(base),
+        "parts": sorted(shadow.parts()),
+        "own_embedding": shadow.network.own_embedding,
+        "backbone": json.loads(shadow.network.backbone.config.to_json_string()),
+    }
+    save_file(weights, folder / WEIGHTS_NAME)
+    (folder / JSON_NAME).write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_shadow(path: str | Path, base: PreTrainedModel, dtype: torch.dtype | None = None) -> Shadow:
+    """Reads a folder written by `save_shadow`.
+
+    Args:
+        base: lends its input embedding; must have the sizes of the base the shadow was trained for.
+        dtype: type of the loaded weights; None takes that of the base's embedding.
+
+    Raises:
+        CheckpointError: a file is missing or of another format, the base does not fit, or a weight is missing, left
+            over or of another shape.
+    """
+    folder = Path(path)
+    meta = _read_meta(folder, base)
+    shadow = _build(meta, base)
+    _fill(shadow, load_file(folder / WEIGHTS_NAME), folder / WEIGHTS_NAME)
+    table = table_of(base).weight
+    for part in shadow.parts().values():
+        cast_weights(part, dtype or table.dtype)
+        part.to(table.device)
+    return shadow
+
+
+def _sizes(base: PreTrainedModel) -> dict[str, Any]:
+    decoder = decoder_of(base)
+    return {
+        "model_type": decoder.config.model_type,
+        "hidden_size": decoder.config.hidden_size,
+        "blocks": len(getattr(decoder, blocks_name(decoder))),
+        "vocab_size": table_of(base).num_embeddings,
+    }
+
+
+def _read_meta(folder: Path, base: PreTrainedModel) -> dict[str, Any]:
+    for name in (JSON_NAME, WEIGHTS_NAME):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder / name} is missing; expected a folder written by save_shadow")
+    meta = json.loads((folder / JSON_NAME).read_text(encoding="utf-8"))
+    if meta.get("format") != FORMAT:
+        raise CheckpointError(f"{folder / JSON_NAME}: expected format {FORMAT!r}, got {meta.get('format')!r}")
+    sizes = _sizes(base)
+    wrong = [f"{key} {value}, not {sizes[key]}" for key, value in meta["base"].items() if sizes[key] != value]
+    if wrong:
+        raise CheckpointError(f"{folder} was trained for another base: {'; '.join(wrong)}")
+    return meta
+
+
+def _build(meta: dict[str, Any], base: PreTrainedModel) -> Shadow:
+    """The parts `meta` tells of, with weights that are still to be read."""
+    config = ShadowConfig.from_dict(meta["config"])
+    inner = AutoConfig.for_model(**meta["backbone"])
+    table, width = table_of(base), meta["base"]["hidden_size"]
+    if meta["own_embedding"]:
+        table = nn.Embedding(inner.vocab_size, inner.hidden_size)
+    network = ShadowNetwork(empty_decoder(inner), table, width, meta["own_embedding"])
+    parts = meta["parts"]
+    adapters = Adapters(width, meta["base"]["blocks"], config) if "adapters" in parts else None
+    return Shadow(config, network, adapters, ClassifierHeads(width, config) if "heads" in parts else None)
+
+
+def _fill(shadow: Shadow, weights: dict[str, Tensor], file: Path) -> None:
+    """Loads every weight, or raises before any is touched."""
+    states = {name: part.state_dict() for name, part in shadow.parts().items()}
+    target = {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
+    if missing := sorted(target.keys() - weights.keys()):
+        raise CheckpointError(f"{file}: {len(missing)} weights are missing, such as {missing[0]}")
+    if extra := sorted(weights.keys() - target.keys()):
+        raise CheckpointError(f"{file}: {len(extra)} weights have no place, such as {extra[0]}")
+    for key, value in weights.items():
+        if value.shape != target[key].shape:
+            raise CheckpointError(f"{file}: {key} must be {tuple(target[key].shape)}, got {tuple(value.shape)}")
+    for name, part in shadow.parts().items():
+        part.load_state_dict({key: weights[f"{name}.{key}"] for key in states[name]})

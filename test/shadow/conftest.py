@@ -1,0 +1,90 @@
+"""Tiny random models and shadows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+
+from shadow_intent.shadow import Adapters, ShadowConfig, ShadowedModel, ShadowNetwork, attach
+
+VOCABULARY, WIDTH, BLOCKS = 60, 32, 4
+SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": WIDTH,
+    "intermediate_size": 48,
+    "num_hidden_layers": BLOCKS,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": 0,
+}
+Batch = tuple[Tensor, Tensor]
+Build = Callable[..., ShadowedModel]
+
+
+@pytest.fixture(autouse=True)
+def one_thread_one_seed() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def make_llama() -> PreTrainedModel:
+    return LlamaForCausalLM(LlamaConfig(**SIZES, tie_word_embeddings=True)).eval()
+
+
+def make_qwen3() -> PreTrainedModel:
+    return Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=8)).eval()
+
+
+@pytest.fixture(params=[make_llama, make_qwen3], ids=["llama", "qwen3"])
+def base(request: pytest.FixtureRequest) -> PreTrainedModel:
+    """A base of each architecture."""
+    return request.param()
+
+
+@pytest.fixture
+def llama() -> PreTrainedModel:
+    return make_llama()
+
+
+@pytest.fixture(params=["left", "right"])
+def batch(request: pytest.FixtureRequest) -> Batch:
+    """Two rows of 7 tokens, three of the first one padding: input ids and attention mask, (2, 7) each."""
+    return make_batch(request.param)
+
+
+@pytest.fixture
+def left_batch() -> Batch:
+    return make_batch("left")
+
+
+def make_batch(side: str) -> Batch:
+    ids = torch.randint(1, VOCABULARY, (2, 7))
+    mask = torch.ones_like(ids)
+    mask[0, slice(0, 3) if side == "left" else slice(4, 7)] = 0
+    return ids * mask, mask
+
+
+def excite(module: nn.Module, std: float = 0.3) -> None:
+    """Gives every weight a random value, so that nothing is zero by its start."""
+    for weight in module.parameters():
+        nn.init.normal_(weight, std=std)
+
+
+@pytest.fixture
+def trained() -> Build:
+    """Attaches a shadow that looks trained: all adapters and the heads random."""
+
+    def build(base: PreTrainedModel, **settings: object) -> ShadowedModel:
+        config = ShadowConfig(**{"dropout": 0.0, **settings})
+        adapters = Adapters(WIDTH, BLOCKS, config)
+        excite(adapters)
+        return attach(base, ShadowNetwork.cut(base, config), config, adapters).eval()
+
+    return build

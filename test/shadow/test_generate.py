@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import BLOCKS, VOCABULARY, WIDTH, Batch, Build, excite
+from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel, PreTrainedModel, StaticCache
+
+from shadow_intent.shadow import ShadowConfig, ShadowNetwork, attach
+
+NEW = 6
+SETTINGS = pytest.mark.parametrize(
+    "settings",
+    [
+        {"dialect": "paper"},
+        {"dialect": "peft"},
+        {"prefix_attention": True},
+        {"dialect": "peft", "prefix_attention": True},
+    ],
+    ids=["paper", "peft", "paper-prefix", "peft-prefix"],
+)
+
+
+@SETTINGS
+def test_cached_logits_are_the_uncached_ones(
+    base: PreTrainedModel, left_batch: Batch, trained: Build, settings: dict
+) -> None:
+    ids, mask = left_batch
+    model = trained(base, **settings)
+    prefix = {"prefix_length": torch.tensor([2, 4])} if settings.get("prefix_attention") else {}
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    whole = model(ids, attention_mask=mask, position_ids=positions, **prefix)
+    cache, logits, states = None, [], []
+    for start, end in ((0, 5), (5, 6), (6, 7)):
+        chunk = slice(start, end)
+        part = model(
+            ids[:, chunk],
+            attention_mask=mask[:, :end],
+            position_ids=positions[:, chunk],
+            past_key_values=cache,
+            use_cache=True,
+            **prefix,
+        )
+        cache = part.past_key_values
+        logits.append(part.logits)
+        states.append(part.shadow_state)
+    real = mask.bool()
+    torch.testing.assert_close(torch.cat(logits, 1)[real], whole.logits[real], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.cat(states, 1)[real], whole.shadow_state[real], atol=1e-5, rtol=1e-5)
+    assert len(cache.layers) == BLOCKS + model.shadow_config.num_layers
+
+
+@SETTINGS
+def test_greedy_is_the_same_cached_uncached_and_one_row_at_a_time(
+    base: PreTrainedModel, left_batch: Batch, trained: Build, settings: dict
+) -> None:
+    ids, mask = left_batch
+    model = trained(base, **settings)
+    options = {"max_new_tokens": NEW, "do_sample": False}
+    cached = model.generate(ids, attention_mask=mask, **options)
+    assert cached.shape == (2, 7 + NEW)
+    assert torch.equal(cached, model.generate(ids, attention_mask=mask, use_cache=False, **options))
+    assert torch.equal(cached[:1, 7:], model.generate(ids[:1, 3:], **options)[:, 4:])
+    assert torch.equal(cached[1:], model.generate(input_ids=ids[1:], **options))
+
+
+@SETTINGS
+def test_sampling_draws_the_same_with_and_without_cache(
+    llama: PreTrainedModel, left_batch: Batch, trained: Build, settings: dict
+) -> None:
+    ids, mask = left_batch
+    model = trained(llama, **settings)
+    options = {"max_new_tokens": NEW, "do_sample": True, "num_return_sequences": 2}
+    drawn = []
+    for use_cache in (True, False):
+        torch.manual_seed(1)
+        drawn.append(model.generate(ids, attention_mask=mask, use_cache=use_cache, **options))
+    assert drawn[0].shape == (4, 7 + NEW)
+    assert torch.equal(*drawn)
+
+
+def test_the_whole_prompt_is_the_prefix(llama: PreTrainedModel, left_batch: Batch, trained: Build) -> None:
+    ids, mask = left_batch
+    model = trained(llama, prefix_attention=True)
+    options = {"max_new_tokens": 1, "do_sample": False, "output_logits": True, "return_dict_in_generate": True}
+    (first,) = model.generate(ids, attention_mask=mask, **options).logits
+    expected = model(ids, attention_mask=mask, prefix_length=mask.sum(-1)).logits[:, -1]
+    shorter = model(ids, attention_mask=mask, prefix_length=mask.sum(-1) - 1).logits[:, -1]
+    torch.testing.assert_close(first, expected, atol=1e-5, rtol=1e-5)
+    assert (first - shorter).abs().max() > 1e-4
+
+
+def test_beams_reorder_both_halves_of_the_cache(llama: PreTrainedModel, left_batch: Batch, trained: Build) -> None:
+    ids, mask = left_batch
+    model = trained(llama)
+    options = {"attention_mask": mask, "max_new_tokens": NEW, "num_beams": 3, "do_sample": False}
+    assert torch.equal(model.generate(ids, **options), model.generate(ids, use_cache=False, **options))
+
+
+def test_a_cropped_cache_goes_on_from_there(llama: PreTrainedModel, trained: Build) -> None:
+    model = trained(llama)
+    ids = torch.randint(1, 60, (1, 6))
+    cache = model(ids, use_cache=True).past_key_values
+    cache.crop(-2)
+    again = model(ids[:, 4:], past_key_values=cache).logits
+    torch.testing.assert_close(again, model(ids).logits[:, 4:], atol=1e-5, rtol=1e-5)
+
+
+def test_untrained_generates_what_the_base_generates(base: PreTrainedModel, left_batch: Batch, trained: Build) -> None:
+    ids, mask = left_batch
+    options = {"attention_mask": mask, "max_new_tokens": NEW, "do_sample": False}
+    expected = base.generate(ids, **options)
+    model = trained(base)
+    for injection in model.adapters.injections:
+        injection.up.weight.data.zero_()
+    assert torch.equal(model.generate(ids, **options), expected)
+
+
+def test_blocks_may_be_called_h_and_the_shadow_may_be_another_model(left_batch: Batch) -> None:
+    ids, mask = left_batch
+    sizes = {"vocab_size": VOCABULARY, "n_head": 4, "n_positions": 64, "bos_token_id": None, "eos_token_id": None}
+    base = GPT2LMHeadModel(GPT2Config(n_embd=WIDTH, n_layer=BLOCKS, **sizes)).eval()
+    small = GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=3, **sizes)).eval()
+    options = {"attention_mask": mask, "max_new_tokens": NEW, "do_sample": False, "pad_token_id": 0}
+    expected = base.generate(ids, **options)
+    model = attach(base, ShadowNetwork.explicit(small, base), ShadowConfig()).eval()
+    assert torch.equal(model.generate(ids, **options), expected)
+    excite(model.adapters)
+    cached = model.generate(ids, **options)
+    assert not torch.equal(cached, expected)
+    assert torch.equal(cached, model.generate(ids, use_cache=False, **options))
+
+
+def test_a_cache_of_the_bare_base_is_refused(llama: PreTrainedModel, trained: Build) -> None:
+    ids = torch.randint(1, 60, (1, 6))
+    cache = llama(ids, use_cache=True).past_key_values
+    with pytest.raises(ValueError, match="without the shadow"):
+        trained(llama)(ids[:, -1:], past_key_values=cache)
+
+
+def test_a_static_cache_is_refused(llama: PreTrainedModel, trained: Build) -> None:
+    cache = StaticCache(config=llama.config, max_cache_len=16)
+    with pytest.raises(ValueError, match="DynamicCache"):
+        trained(llama)(torch.ones(1, 2, dtype=torch.long), past_key_values=cache)
+
+
+def test_an_empty_cache_of_any_make_is_taken(llama: PreTrainedModel, trained: Build) -> None:
+    model = trained(llama)
+    cache = DynamicCache()
+    model(torch.ones(1, 2, dtype=torch.long), past_key_values=cache)
+    assert [layer.get_seq_length() for layer in cache.layers] == [2] * (BLOCKS + 2)
