@@ -12,7 +12,6 @@ from torch import Tensor
 
 from shadow_intent.cloud import plan
 from shadow_intent.shadow.loss import IGNORE
-from shadow_intent.skills import load_skills
 from training.corpus import Example, Exchange
 
 
@@ -51,7 +50,9 @@ def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
 class UtteranceBatches:
     """Batches of similar length, reshuffled every epoch."""
 
-    def __init__(self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> None:
+    def __init__(
+        self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Tokenizer, max_tokens: int
+    ) -> None:
         encodings = tokenizer.encode_batch([e.text for e in examples], add_special_tokens=False)
         self.ids = [(e.ids or [0])[:max_tokens] for e in encodings]
         self.labels = [labels.index(e.label) for e in examples]
@@ -86,11 +87,10 @@ class ExchangeBatches:
     """Prompt and answer through the base's tokenizer and chat template."""
 
     def __init__(self, exchanges: Sequence[Exchange], tokenizer: Any) -> None:
-        table = load_skills()
         self.rows: list[tuple[list[int], list[int]]] = []
         for exchange in exchanges:
-            prompt = plan.prompt_ids(tokenizer, exchange.text, exchange.language)
-            answer = plan.render(exchange.reply, plan.steps_from(exchange.plan, table))
+            prompt = plan.prompt_ids(tokenizer, exchange.text)
+            answer = plan.render(exchange.reply, exchange.steps)
             self.rows.append((prompt, [*tokenizer(answer, add_special_tokens=False).input_ids, tokenizer.eos_token_id]))
 
     def __len__(self) -> int:

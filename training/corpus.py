@@ -1,7 +1,7 @@
 """The utterances: reading, checking and the fixed grouped split. `python -m training.corpus` prints the balance.
 
-A file in training/data/utterances holds sections `[label]`; each line is one paraphrase family, wordings separated by ` | `, gold
-slots in braces behind a wording: `go two metres {distance_m=2}`. The file name begins with the language: `en_motion.txt`.
+A file in training/data/utterances holds sections `[label]`; each line is one paraphrase family, wordings separated by
+` | `, gold slots in braces behind a wording: `go two metres {distance_m=2}`. File names begin with en or zh.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import re
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -25,9 +26,10 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import NearestNeighbors
 
-from shadow_intent.errors import InputError
+from shadow_intent.cloud.plan import Step, checked_step
+from shadow_intent.errors import InputError, PlanError
 from shadow_intent.intent import NO_SLOTS, Slots
-from shadow_intent.skills import load_skills
+from shadow_intent.skills import SkillTable, load_skills
 
 DATA = Path(__file__).parent / "data"
 UTTERANCES = DATA / "utterances"
@@ -61,8 +63,7 @@ class Exchange:
     text: str
     language: str
     reply: str
-    plan: tuple[dict[str, object], ...]
-    """{"skill": label, slot: value, …}, in order."""
+    steps: tuple[Step, ...]
     family: str
 
 
@@ -136,15 +137,16 @@ def read_exchanges(folder: Path = REPLIES) -> list[Exchange]:
             where = f"{path.name}:{number}"
             try:
                 row = json.loads(line)
-                for step in row["plan"]:
-                    skill = table[step["skill"]]
-                    if not skill.plannable:
-                        raise InputError(f"{skill.label} cannot be planned")
-                    skill.bounded(Slots.from_dict({k: v for k, v in step.items() if k != "skill"}))
-                exchanges.append(Exchange(row["text"], path.name[:2], row["reply"], tuple(row["plan"]), where))
-            except (ValueError, KeyError, TypeError, InputError) as error:
+                steps = tuple(_step(step, table) for step in row["plan"])
+                exchanges.append(Exchange(row["text"], path.name[:2], row["reply"], steps, where))
+            except (ValueError, KeyError, TypeError, InputError, PlanError) as error:
                 raise InputError(f"{where}: {error}") from error
     return exchanges
+
+
+def _step(step: Mapping[str, Any], table: SkillTable) -> Step:
+    values = {name: value for name, value in step.items() if name != "skill"}
+    return checked_step(step["skill"], Slots.from_dict(values), table)
 
 
 def groups(examples: Sequence[Example]) -> list[str]:
@@ -191,7 +193,7 @@ def split(examples: Sequence[Example]) -> dict[str, list[Example]]:
 def digest(examples: Iterable[Example], exchanges: Iterable[Exchange]) -> str:
     """SHA-256 of the data, for the bundle."""
     text = repr([tuple(map(str, (e.text, e.label, e.slots))) for e in examples])
-    return hashlib.sha256((text + repr([(x.text, x.reply, x.plan) for x in exchanges])).encode()).hexdigest()
+    return hashlib.sha256((text + repr([(x.text, x.reply, x.steps) for x in exchanges])).encode()).hexdigest()
 
 
 def problems(examples: Sequence[Example], exchanges: Sequence[Exchange]) -> list[str]:
@@ -229,7 +231,7 @@ def main() -> int:
         table.add_row(label or "all", *map(str, sizes))
     console = Console()
     console.print(table)
-    console.print(f"{len(exchanges)} requests with reply and plan; {sum(bool(x.plan) for x in exchanges)} with a plan")
+    console.print(f"{len(exchanges)} requests with reply and plan; {sum(bool(x.steps) for x in exchanges)} with a plan")
     for problem in (found := problems(examples, exchanges)):
         console.print(f"[red]{problem}")
     return 1 if found else 0

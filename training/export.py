@@ -20,7 +20,6 @@ import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from rich.progress import track
-from safetensors.torch import load_file, save_file
 
 from shadow_intent import bundle as layout
 from shadow_intent.bundle import Bundle, Manifest, write_manifest
@@ -29,20 +28,21 @@ from shadow_intent.cloud.base import load_base
 from shadow_intent.errors import BundleError, ShadowIntentError
 from shadow_intent.pipeline import Pipeline
 from shadow_intent.route import Policy
-from shadow_intent.shadow import DetachedShadow, load_shadow, save_shadow
+from shadow_intent.shadow import DetachedShadow
 from shadow_intent.skills import load_skills
 from training import evaluate
 from training.corpus import Example, digest, read_corpus, read_exchanges, split
+from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
-from training.train import NEW_ROWS, ROWS, SHADOW, TOKENIZER, TokenRows
+from training.train import PARTS
 
 SAMPLES = 24
 """Utterances stored with their logits."""
 NOTICE = """\
-This bundle holds weights derived from SmolLM2-135M-Instruct by Hugging Face, licensed under the Apache License, Version 2.0
-(https://www.apache.org/licenses/LICENSE-2.0): its first decoder blocks, fine-tuned, and rows of its token embedding, quantised
-to 8 bits. The changes are the training described in bundle.json under "training". The utterances it was trained on are part
-of the shadow_intent source distribution under the same licence.
+This bundle holds weights derived from SmolLM2-135M-Instruct by Hugging Face, licensed under the Apache License,
+Version 2.0 (https://www.apache.org/licenses/LICENSE-2.0): its first decoder blocks, fine-tuned, and rows of its token
+embedding, quantised to 8 bits. The changes are the training described in bundle.json under "training". The utterances
+it was trained on are part of the shadow_intent source distribution under the same licence.
 """
 
 
@@ -77,29 +77,15 @@ def to_onnx(detached: DetachedShadow, path: Path) -> None:
         )
 
 
-def detached_from(run: Path, recipe: Recipe) -> tuple[DetachedShadow, Any, Any]:
-    """The trained classifier over the robot's token rows, with its shadow and base."""
-    base = load_base(recipe.base)
-    shadow = load_shadow(run / SHADOW, base)
-    if shadow.heads is None:
-        raise BundleError(f"{run / SHADOW}: no classification heads")
-    rows = TokenRows(base.get_input_embeddings().weight.detach(), json.loads((run / ROWS).read_text()))
-    rows.new.data = load_file(run / NEW_ROWS)["new"]
-    table = torch.nn.Embedding.from_pretrained(rows.weight.detach())
-    return DetachedShadow(shadow.network, shadow.heads, shadow.config, table), shadow, base
-
-
 def export(run: Path, out: Path, recipe: Recipe) -> Bundle:
     """Writes the bundle and returns it, checked. `out` is replaced only once everything is there."""
     draft = out.with_name(out.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    detached, shadow, base = detached_from(run, recipe)
-    to_onnx(detached, draft / layout.MODEL)
-    save_shadow(draft, shadow, base, torch.float16)
-    shutil.copy(run / TOKENIZER, draft / layout.TOKENIZER)
-    (draft / layout.VOCABULARY).write_text((run / ROWS).read_text(), encoding="utf-8")
-    save_file({"new": load_file(run / NEW_ROWS)["new"].half()}, draft / layout.NEW_ROWS)
+    base = load_base(recipe.base)
+    parts = Parts.load(run / PARTS, base)
+    to_onnx(parts.detached(frozen=True), draft / layout.MODEL)
+    parts.save(draft, base, torch.float16)
     (draft / layout.NOTICE).write_text(NOTICE, encoding="utf-8")
     (draft / layout.SAMPLES).write_text("[]", encoding="utf-8")
     examples, exchanges = read_corpus(), read_exchanges()
@@ -110,7 +96,7 @@ def export(run: Path, out: Path, recipe: Recipe) -> Bundle:
         policy=Policy(accept=1.0, margin=evaluate.MARGIN),
         temperature=1.0,
         max_tokens=recipe.max_tokens,
-        shadow=shadow.config.to_dict(),
+        shadow=parts.shadow.config.to_dict(),
         base={"name": recipe.base, "model": "SmolLM2-135M-Instruct", "licence": "Apache-2.0"},
         training={"recipe": recipe.as_dict(), "data_sha256": digest(examples, exchanges)},
         metrics={},
@@ -136,7 +122,10 @@ def calibrate(draft: Path, manifest: Manifest, parts: dict[str, list[Example]]) 
     temperature = evaluate.fit_temperature(np.stack(rows), targets)
     scaled = np.exp(evaluate.log_softmax(np.stack(rows) / temperature, axis=1))
     policy = evaluate.choose_policy(scaled, targets, manifest.labels)
-    samples = [{"text": e.text, "logits": row.tolist()} for e, row in list(zip(validation, rows, strict=True))[:: len(rows) // SAMPLES]]
+    samples = [
+        {"text": e.text, "logits": row.tolist()}
+        for e, row in list(zip(validation, rows, strict=True))[:: len(rows) // SAMPLES]
+    ]
     (draft / layout.SAMPLES).write_text(json.dumps(samples, ensure_ascii=False), encoding="utf-8")
     manifest = replace(manifest, temperature=round(temperature, 4), policy=policy)
     write_manifest(draft, manifest)

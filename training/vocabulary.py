@@ -1,7 +1,7 @@
 """The robot's tokenizer: the base's byte-level BPE with fewer merges, plus one token per Chinese character.
 
-A dropped merge only means that a word is read in smaller pieces; no text becomes unknown. The base has no Chinese, so its
-merges cut characters into bytes: merges that join the bytes of each character of the data are put in front.
+A dropped merge only means that a word is read in smaller pieces; no text becomes unknown. The base has no
+Chinese, so its merges cut characters into bytes: merges that join the bytes of each character of the data come first.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer
 from tokenizers.normalizers import NFKC, Lowercase, Replace, Strip
 from tokenizers.normalizers import Sequence as Normalizers
 from tokenizers.pre_tokenizers import ByteLevel
-from tokenizers import Regex
 
 FREQUENT_MERGES = 16_000
-"""The base's merges are ordered by frequency: the first ones are general English and kept whether or not the data uses them."""
+"""The base's merges are ordered by frequency: the first ones are general English, kept even if the data lacks them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,117 @@
+"""Text to decision on one pinned core: `python -m benchmarks.edge [--bundle DIR] [--json FILE]`.
+
+Prints p50 and p99 by length, resident memory, cold start (a new process up to its first decision) and bundle size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+WORDS = ["please", "go", "forward", "two", "metres", "and", "then", "slowly", "turn", "to", "the", "left", "again"]
+LENGTHS = (1, 4, 8, 12, 24, 48)
+WARM_UP, RUNS = 50, 1000
+COLD_STARTS = 5
+
+COLD = """
+import time
+start = time.perf_counter()
+from shadow_intent.bundle import Bundle
+from shadow_intent.intent import Utterance
+from shadow_intent.pipeline import Pipeline
+Pipeline.from_bundle(Bundle.load({bundle!r})).hear(Utterance("sit down please"))
+print(time.perf_counter() - start)
+"""
+
+
+def text_of(tokens: int, tokenizer: Any) -> str:
+    """A sentence of exactly that many tokens."""
+    text = WORDS[0]
+    for i in range(1, 10 * tokens):
+        if len(tokenizer.encode(text).ids) >= tokens:
+            break
+        text += " " + WORDS[i % len(WORDS)]
+    return text
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    p50, p99 = np.percentile(np.array(seconds) * 1e3, [50, 99])
+    return {"p50_ms": round(float(p50), 3), "p99_ms": round(float(p99), 3)}
+
+
+def timed(call: Any) -> dict[str, float]:
+    for _ in range(WARM_UP):
+        call()
+    seconds = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return percentiles(seconds)
+
+
+def measure(bundle_path: str) -> dict[str, Any]:
+    from tokenizers import Tokenizer
+
+    from shadow_intent import stop
+    from shadow_intent.bundle import Bundle
+    from shadow_intent.intent import Utterance
+    from shadow_intent.pipeline import Pipeline
+
+    bundle = Bundle.load(bundle_path)
+    pipeline = Pipeline.from_bundle(bundle)
+    tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
+    results: dict[str, Any] = {"bundle": bundle.bundle_id, "bundle_mib": round(bundle.size_bytes / 2**20, 1)}
+    results["model_mib"] = round(bundle.model_path.stat().st_size / 2**20, 1)
+    results["latency"] = {str(n): timed(partial(pipeline.hear, Utterance(text_of(n, tokenizer)))) for n in LENGTHS}
+    results["stop"] = timed(lambda: stop.match("hey robot please stop right now"))
+    results["resident_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    code = COLD.format(bundle=bundle_path)
+    starts = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(COLD_STARTS)
+    ]
+    results["cold_start_s"] = round(sorted(starts)[COLD_STARTS // 2], 3)
+    return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.edge", description=__doc__.splitlines()[0])
+    parser.add_argument("--bundle", default="", help="bundle folder (default: the shipped one)")
+    parser.add_argument("--core", type=int, default=0, help="core to pin to")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    arguments = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {arguments.core})
+    results = measure(arguments.bundle)
+    table = Table(title=f"text → decision, one core, {RUNS} runs after {WARM_UP}")
+    for column in ("tokens", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="right")
+    for name, row in [*results["latency"].items(), ("stop phrase", results["stop"])]:
+        table.add_row(name, f"{row['p50_ms']:.3f}", f"{row['p99_ms']:.3f}")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"resident {results['resident_mib']} MiB, cold start {results['cold_start_s']} s, "
+        f"bundle {results['bundle_mib']} MiB (model {results['model_mib']} MiB)"
+    )
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

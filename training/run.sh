@@ -1,0 +1,18 @@
+#!/bin/sh
+# Data to bundle, one command: training/run.sh [FOLDER]   (default build/training). Run again to resume.
+# Ship the result with: cp FOLDER/bundle/* shadow_intent/bundle_default/
+set -eu
+cd "$(dirname "$0")/.."
+out=${1:-build/training}
+python=${PYTHON:-.venv/bin/python}
+mkdir -p "$out"
+
+echo "1/4 check the data"
+"$python" -m training.corpus
+echo "2/4 train"
+"$python" -m training.train --run "$out/run"
+echo "3/4 export and calibrate"
+"$python" -m training.export --run "$out/run" --out "$out/bundle"
+echo "4/4 evaluate"
+"$python" -m training.evaluate "$out/bundle" --json "$out/results.json"
+echo "bundle: $out/bundle"
