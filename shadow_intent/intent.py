@@ -1,4 +1,4 @@
-"""The nouns of the product: utterances, predictions and decisions. Standard library only."""
+"""The nouns of the product: utterances, predictions, decisions and events. Standard library only."""
 
 from __future__ import annotations
 
@@ -133,6 +133,18 @@ class Decision:
     slots: Slots = NO_SLOTS
     latency_ms: float = 0.0
     """From text to this decision, milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One record of the log."""
+
+    topic: str
+    """Name of the ROS topic, without namespace."""
+    stamp_ns: int
+    """When it was seen, nanoseconds since the epoch."""
+    fields: Mapping[str, Any]
+    """The message: field name to value, nested messages as mappings."""
 
 
 def is_chinese(text: str) -> bool:

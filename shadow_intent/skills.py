@@ -124,7 +124,7 @@ def load_skills(path: Path | None = None) -> SkillTable:
     """Reads the table. Raises ConfigError naming file, line, key and rule."""
     path = path or share_path("config", "skills.yaml")
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"))
+        root: Any = yaml.compose(path.read_text(encoding="utf-8"))
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error

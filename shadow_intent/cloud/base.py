@@ -21,7 +21,9 @@ def load_base(name: str = EMBEDDED, dtype: torch.dtype = torch.float32) -> PreTr
     try:
         model = AutoModelForCausalLM.from_pretrained(_folder(name), dtype=dtype)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"base {name!r} cannot be loaded: {error}; give a model id, a folder or {EMBEDDED}") from error
+        raise ConfigError(
+            f"base {name!r} cannot be loaded: {error}; give a model id, a folder or {EMBEDDED}"
+        ) from error
     return model.eval().requires_grad_(False)
 
 
@@ -56,7 +58,8 @@ def _embedded() -> Path:
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf)
     model = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf, dtype=torch.float32)
     # from_pretrained marks the dense weights as quantised because the file was; save_pretrained would refuse them
-    model.hf_quantizer, model.is_quantized, model.quantization_method = None, False, None
+    for key, value in (("hf_quantizer", None), ("is_quantized", False), ("quantization_method", None)):
+        setattr(model, key, value)
     for key in ("quantization_config", "_pre_quantization_dtype"):
         if hasattr(model.config, key):
             delattr(model.config, key)

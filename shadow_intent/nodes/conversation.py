@@ -1,0 +1,146 @@
+"""Open requests: asked of the cloud, answered aloud, their plans sent on. One at a time, the newest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Protocol
+
+from std_msgs.msg import Header
+
+from shadow_intent import msg
+from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, request_of
+from shadow_intent.errors import CloudError, CloudUnavailable
+from shadow_intent.intent import Decision, Route, Source
+from shadow_intent.nodes import interfaces
+from shadow_intent.nodes.convert import slots_to_msg, stamp_from_ns
+from shadow_intent.nodes.utterances import language_of
+from shadow_intent.skills import SkillTable
+
+UNUSABLE = {
+    "en": "I did not get an answer I can use. Please say it differently.",
+    "zh": "我没有得到可用的回答，请换个说法。",
+}
+"""What the robot says when the cloud answers nonsense, by language."""
+
+
+class Owner(Protocol):
+    """What a conversation needs of its node."""
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Has the node's thread run `action`; any thread."""
+        ...
+
+    def publish(self, topic: interfaces.Topic, message: Any) -> None: ...
+
+    def announce(self, decision: Decision) -> None:
+        """Publishes a decision as an intent."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A request without an answer yet."""
+
+    decision: Decision
+    began: float = field(default_factory=time.perf_counter)
+    cancel: Callable[[], None] = lambda: None
+
+
+class Conversations:
+    """Used from the node's thread only; gRPC's threads come in through `Owner.post`."""
+
+    def __init__(self, owner: Owner, address: str, skills: SkillTable) -> None:
+        """`address`: host:port, "" when there is no cloud."""
+        self.state = "not asked yet" if address else "off"
+        """How the last request ended, for diagnostics."""
+        self._owner, self._address, self._skills = owner, address, skills
+        self._client: tuple[float, CloudClient] | None = None
+        self._open: _Open | None = None
+
+    def begin(self, decision: Decision, deadline_s: float) -> None:
+        """Asks the cloud, without waiting; no answer in `deadline_s` is CloudUnavailable."""
+        current = self._open = _Open(decision)
+        if not self._address:
+            self._finish(current, CloudUnavailable("no cloud_address is set"))
+            return
+        current.cancel = self._connect(deadline_s).converse(
+            request_of(decision),
+            lambda text: self._owner.post(partial(self._say_so_far, current, text)),
+            lambda result: self._owner.post(partial(self._finish, current, result)),
+        )
+
+    def overtake(self, reason: str) -> None:
+        """Ends the request under way: nothing it still brings is said or done."""
+        current, self._open = self._open, None
+        if current is not None:
+            current.cancel()
+            self._close(current, Route.IGNORE, reason)
+
+    def close(self) -> None:
+        """Ends the request under way and the connection."""
+        self.overtake("overtaken by the end of the node")
+        if self._client is not None:
+            self._client[1].close()
+            self._client = None
+
+    def _connect(self, deadline_s: float) -> CloudClient:
+        """The connection; a changed deadline needs a new one."""
+        if self._client is None or self._client[0] != deadline_s:
+            if self._client is not None:
+                self._client[1].close()
+            self._client = deadline_s, CloudClient(self._address, deadline_s, self._skills)
+        return self._client[1]
+
+    def _say_so_far(self, current: _Open, text: str) -> None:
+        if current is self._open:
+            self._reply(current, text, language_of(current.decision.utterance), final=False)
+
+    def _finish(self, current: _Open, result: CloudAnswer | CloudError) -> None:
+        """The answer, unless something newer was said: then it must not move the robot."""
+        if current is not self._open:
+            return
+        self._open = None
+        if isinstance(result, CloudAnswer):
+            self.state = "answered"
+            if result.reply:
+                self._reply(current, result.reply, result.language, final=True)
+            self._send_plan(current, result)
+            plan = ", ".join(step.label for step in result.steps) or "none"
+            self._close(current, Route.REMOTE, f"answered by {result.bundle_id}, plan: {plan}")
+        else:
+            self.state = f"{type(result).__name__}: {result}"
+            language = language_of(current.decision.utterance)
+            sentences = UNAVAILABLE if isinstance(result, CloudUnavailable) else UNUSABLE
+            self._reply(current, sentences[language], language, final=True)
+            self._close(current, Route.IGNORE, self.state)
+
+    def _send_plan(self, current: _Open, answer: CloudAnswer) -> None:
+        """Every step at once; skill_node begins each when the one before it has succeeded."""
+        for i, step in enumerate(answer.steps):
+            command = msg.SkillCommand(
+                header=_now(),
+                utterance_id=current.decision.utterance.utterance_id,
+                label=step.label,
+                slots=slots_to_msg(step.slots),
+                source=Source.CLOUD.value,
+                step=i,
+            )
+            self._owner.publish(interfaces.SKILL_COMMAND, command)
+
+    def _reply(self, current: _Open, text: str, language: str, final: bool) -> None:
+        utterance_id = current.decision.utterance.utterance_id
+        reply = msg.Reply(header=_now(), utterance_id=utterance_id, text=text, language=language, final=final)
+        self._owner.publish(interfaces.REPLY, reply)
+
+    def _close(self, current: _Open, route: Route, reason: str) -> None:
+        """The second intent of the utterance."""
+        latency_ms = current.decision.latency_ms + (time.perf_counter() - current.began) * 1e3
+        outcome = replace(current.decision, route=route, reason=reason, source=Source.CLOUD, latency_ms=latency_ms)
+        self._owner.announce(outcome)
+
+
+def _now() -> Header:
+    return Header(stamp=stamp_from_ns(time.time_ns()))

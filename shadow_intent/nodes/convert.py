@@ -1,0 +1,100 @@
+"""Between our dataclasses and the ROS messages."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
+from unitree_api.msg import Request as RequestMsg
+from unitree_go.msg import SportModeState
+
+from shadow_intent import msg
+from shadow_intent.errors import InputError
+from shadow_intent.intent import Slots
+from shadow_intent.jobs import Say, Status
+from shadow_intent.robot import Request, RobotState
+
+NANOSECONDS = 1_000_000_000
+
+
+def slots_to_msg(slots: Slots) -> msg.Slots:
+    """An absent quantity becomes NaN, 0 or "" as msg/Slots.msg says."""
+    return msg.Slots(
+        distance_m=math.nan if slots.distance_m is None else float(slots.distance_m),
+        angle_deg=math.nan if slots.angle_deg is None else float(slots.angle_deg),
+        duration_s=math.nan if slots.duration_s is None else float(slots.duration_s),
+        count=slots.count or 0,
+        speed=slots.speed or "",
+    )
+
+
+def slots_from_msg(message: msg.Slots) -> Slots:
+    """The inverse. Raises InputError when a quantity is infinite, not positive, or an unknown speed.
+
+    A message left at its defaults says 0.0, which is taken as not said, like NaN.
+    """
+
+    def quantity(value: float) -> float | None:
+        return None if math.isnan(value) or value == 0.0 else value
+
+    return Slots(
+        distance_m=quantity(message.distance_m),
+        angle_deg=quantity(message.angle_deg),
+        duration_s=quantity(message.duration_s),
+        count=message.count or None,
+        speed=message.speed or None,
+    )
+
+
+def stamp_to_ns(stamp: Time) -> int:
+    """Nanoseconds since the epoch."""
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def stamp_from_ns(stamp_ns: int) -> Time:
+    """The inverse. Raises InputError for a time a stamp cannot hold."""
+    seconds, nanoseconds = divmod(stamp_ns, NANOSECONDS)
+    if not -(2**31) <= seconds < 2**31:
+        raise InputError(f"stamp {stamp_ns} ns is outside what a ROS time holds")
+    return Time(sec=seconds, nanosec=nanoseconds)
+
+
+def request_to_msg(request: Request) -> RequestMsg:
+    """Unitree's wire form: the parameter is a JSON object."""
+    message = RequestMsg(parameter=json.dumps(request.parameter))
+    message.header.identity.id = request.id
+    message.header.identity.api_id = request.api_id
+    message.header.policy.noreply = request.noreply
+    return message
+
+
+def robot_state_from_msg(message: SportModeState) -> RobotState | None:
+    """None when the odometry or the attitude is not finite: such a sample must not look fresh."""
+    roll, pitch, yaw = map(float, message.imu_state.rpy)
+    x, y = float(message.position[0]), float(message.position[1])
+    if not all(map(math.isfinite, (x, y, roll, pitch, yaw))):
+        return None
+    return RobotState(int(message.mode), int(message.error_code), x, y, roll, pitch, yaw)
+
+
+def say_to_msg(say: Say, header: Header) -> msg.Reply:
+    """A whole reply."""
+    return msg.Reply(header=header, utterance_id=say.utterance_id, text=say.text, language=say.language, final=True)
+
+
+def status_to_msg(status: Status, header: Header) -> msg.SkillStatus:
+    """The request's fields stay empty when none was sent."""
+    message = msg.SkillStatus(
+        header=header,
+        utterance_id=status.utterance_id,
+        label=status.label,
+        state=status.state,
+        reason=status.reason,
+        code=status.code,
+    )
+    if status.request is not None:
+        message.service, message.api_id = status.request.service, status.request.api_id
+        message.parameter = json.dumps(status.request.parameter)
+    return message

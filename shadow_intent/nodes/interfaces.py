@@ -1,0 +1,71 @@
+"""Every topic of the product: its name, type and quality of service, once.
+
+Names without a leading slash follow the node's namespace; Unitree's and /diagnostics are absolute because their owners
+fixed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import String
+from unitree_api.msg import Request, Response
+from unitree_go.msg import LowState, SportModeState
+
+from shadow_intent.msg import Intent, Reply, SkillCommand, SkillStatus, VoiceCommand
+from shadow_intent.skills import SERVICES
+
+
+def _qos(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=DurabilityPolicy.VOLATILE
+    )
+
+
+COMMANDS = _qos(10, ReliabilityPolicy.RELIABLE)
+"""Commands and Unitree calls: none may be lost, none replayed to a late node. Unitree's SDK uses depth 10."""
+EVENTS = _qos(50, ReliabilityPolicy.RELIABLE)
+"""Outcomes: a burst (a plan, a streamed reply) must reach the log and the speaker whole."""
+STATE = _qos(1, ReliabilityPolicy.BEST_EFFORT)
+"""Robot state: only the newest sample counts. Matches a reliable and a best-effort writer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic."""
+
+    name: str
+    """Relative to the node's namespace unless it begins with a slash."""
+    type: Any
+    """Message class."""
+    qos: QoSProfile
+
+    def publisher(self, node: Node) -> Any:
+        """A publisher of `node`."""
+        return node.create_publisher(self.type, self.name, self.qos)
+
+    def subscribe(self, node: Node, callback: Callable[[Any], None]) -> Any:
+        """A subscription of `node`; `callback` takes the message."""
+        return node.create_subscription(self.type, self.name, callback, self.qos)
+
+
+VOICE_COMMAND = Topic("voice_command", VoiceCommand, COMMANDS)
+VOICE_TEXT = Topic("voice_text", String, COMMANDS)
+INTENT = Topic("intent", Intent, EVENTS)
+REPLY = Topic("reply", Reply, EVENTS)
+SKILL_COMMAND = Topic("skill_command", SkillCommand, COMMANDS)
+SKILL_STATUS = Topic("skill_status", SkillStatus, EVENTS)
+DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, COMMANDS)
+
+REQUESTS = {service: Topic(f"/api/{service}/request", Request, COMMANDS) for service in SERVICES}
+"""Unitree calls, by service."""
+RESPONSES = {service: Topic(f"/api/{service}/response", Response, COMMANDS) for service in SERVICES}
+"""Their answers, by service."""
+SPORT_STATE = Topic("/sportmodestate", SportModeState, STATE)
+LOW_STATE = Topic("/lf/lowstate", LowState, STATE)
+"""Battery and hand controller, at the low rate; /lowstate carries the same at 500 Hz."""

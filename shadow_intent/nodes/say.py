@@ -1,0 +1,56 @@
+"""`shadow-intent say`: one voice command and its story, line by line as it happens."""
+
+from __future__ import annotations
+
+import sys
+
+from shadow_intent import msg
+from shadow_intent.api_names import api_name
+from shadow_intent.nodes.witness import Sent, Story, witness
+
+MOVE = 1008
+MATCH_S = 5.0
+"""How long to look for the nodes, seconds."""
+
+
+def say(text: str, language: str, timeout_s: float) -> int:
+    """Publishes and prints until the story is over; 0 when it came to its end within `timeout_s` seconds."""
+    with witness(tell) as node:
+        if not node.wait(node.ready, MATCH_S):
+            print("error: no intent_node hears voice_command; start it, or try shadow-intent demo", file=sys.stderr)
+            return 2
+        story = node.say(text, language, session_id="say")
+        if not node.wait(lambda: node.over(story), timeout_s):
+            what = "is not over" if story.intents else "did not begin: is intent_node active?"
+            print(f"error: after {timeout_s:g} s the story {what}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def tell(story: Story, message: object) -> None:
+    """Prints one event."""
+    line = describe(story, message)
+    if line:
+        print(f"{(story.last_at - story.began) * 1e3:8.1f} ms  {line}", flush=True)
+
+
+def describe(story: Story, message: object) -> str:
+    """One event in words; "" for one that tells nothing new, as the second of many Moves."""
+    if isinstance(message, msg.Intent):
+        return f"intent  {message.source}: {message.decision} {message.label} ({message.reason})"
+    if isinstance(message, Sent):
+        again = message.api_id == MOVE and story.requests[-2:-1] and story.requests[-2].api_id == MOVE
+        return "" if again else f"sent    {sent_text(message)}"
+    if isinstance(message, msg.SkillCommand):
+        return f"plan    step {message.step}: {message.label}"
+    if isinstance(message, msg.SkillStatus):
+        return f"status  {message.label} {message.state}" + (f": {message.reason}" if message.reason else "")
+    if isinstance(message, msg.Reply):
+        return f"reply   {message.text}" + ("" if message.final else " …")
+    return ""
+
+
+def sent_text(sent: Sent) -> str:
+    """API name and parameter."""
+    name = api_name(sent.service, sent.api_id)
+    return name if sent.parameter in ("", "{}") else f"{name} {sent.parameter}"

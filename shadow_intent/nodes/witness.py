@@ -1,0 +1,203 @@
+"""A speaker that also watches: says things on voice_command and follows what every part makes of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import Header
+from unitree_api.msg import Request
+
+from shadow_intent import msg
+from shadow_intent.errors import ShadowIntentError
+from shadow_intent.nodes import interfaces
+from shadow_intent.nodes.convert import stamp_from_ns
+from shadow_intent.nodes.dds import use_safe_profile
+from shadow_intent.nodes.run import Spinner
+
+SETTLE_S = 0.2
+"""Topics are not ordered among each other: a story is over when nothing came for this long."""
+POLL_S = 0.01
+_OPEN = (msg.SkillStatus.ACCEPTED, msg.SkillStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request on its way to the robot."""
+
+    service: str
+    api_id: int
+    parameter: str
+    """JSON."""
+    at: float
+    """When it was seen, seconds of time.monotonic()."""
+
+
+@dataclass(slots=True)
+class Story:
+    """One utterance and all that was published until the next one."""
+
+    text: str
+    stamp_ns: int
+    """Of the voice command, nanoseconds since the epoch; its intents carry the same."""
+    began: float = field(default_factory=time.monotonic)
+    """Seconds of time.monotonic()."""
+    intents: list[msg.Intent] = field(default_factory=list)
+    commands: list[msg.SkillCommand] = field(default_factory=list)
+    statuses: list[msg.SkillStatus] = field(default_factory=list)
+    replies: list[msg.Reply] = field(default_factory=list)
+    requests: list[Sent] = field(default_factory=list)
+    first_at: float | None = None
+    """When the first request or reply was seen, seconds of time.monotonic()."""
+    last_at: float = field(default_factory=time.monotonic)
+    """When the last message of any kind was."""
+
+    @property
+    def decision(self) -> msg.Intent | None:
+        """What the robot decided on its own."""
+        return next((i for i in self.intents if i.source != msg.Intent.SOURCE_CLOUD), None)
+
+    @property
+    def closing(self) -> msg.Intent | None:
+        """How a request to the cloud ended."""
+        return next((i for i in self.intents if i.source == msg.Intent.SOURCE_CLOUD), None)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more is expected for this utterance, or a question waits for its answer."""
+        decision, closing = self.decision, self.closing
+        if decision is None or (decision.decision == msg.Intent.DECISION_REMOTE and closing is None):
+            return False
+        mine = [s for s in self.statuses if s.utterance_id == decision.utterance_id]
+        expected = 1 if decision.decision == msg.Intent.DECISION_SKILL else len(self.commands)
+        finished = sum(s.state not in _OPEN for s in mine)
+        asked = bool(mine) and mine[-1].state == msg.SkillStatus.ACCEPTED and bool(self.said)
+        return finished >= expected or asked
+
+    @property
+    def said(self) -> list[str]:
+        """The complete replies."""
+        return [reply.text for reply in self.replies if reply.final]
+
+    def effect_ms(self) -> float | None:
+        """From speaking to the first request or reply, milliseconds; None before that."""
+        return None if self.first_at is None else (self.first_at - self.began) * 1e3
+
+
+class Witness(Node):
+    """The node. `say` begins a story; the story fills while the node spins."""
+
+    def __init__(self, watch: Callable[[Story, object], None] | None = None) -> None:
+        """`watch(story, message)` is called for every message of the current story, in the node's thread."""
+        super().__init__("witness")
+        self.story: Story | None = None
+        self._watch = watch
+        self._running: set[str] = set()
+        self._voice = interfaces.VOICE_COMMAND.publisher(self)
+        interfaces.INTENT.subscribe(self, partial(self._add, "intents"))
+        interfaces.SKILL_COMMAND.subscribe(self, partial(self._add, "commands"))
+        interfaces.SKILL_STATUS.subscribe(self, self._on_status)
+        interfaces.REPLY.subscribe(self, partial(self._add, "replies"))
+        for service, topic in interfaces.REQUESTS.items():
+            topic.subscribe(self, partial(self._on_request, service))
+
+    def ready(self, listeners: int = 1) -> bool:
+        """At least `listeners` hear what is said, and somebody publishes intents."""
+        heard = self._voice.get_subscription_count() >= listeners
+        return heard and self.count_publishers(interfaces.INTENT.name) > 0
+
+    def say(self, text: str, language: str = "", session_id: str = "witness") -> Story:
+        """Publishes a voice command."""
+        stamp_ns = time.time_ns()
+        self.story = Story(text, stamp_ns)
+        self._voice.publish(
+            msg.VoiceCommand(
+                header=Header(stamp=stamp_from_ns(stamp_ns)),
+                text=text,
+                language=language,
+                asr_confidence=math.nan,
+                session_id=session_id,
+            )
+        )
+        return self.story
+
+    def over(self, story: Story) -> bool:
+        """The story ended, no skill runs any more, and it has been quiet since."""
+        return story.ended and not self._running and time.monotonic() - story.last_at > SETTLE_S
+
+    def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Polls from another thread than the node's; False when `seconds` passed."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def change_state(self, name: str, transition: int, seconds: float = 60.0) -> None:
+        """Drives a lifecycle node. Raises ShadowIntentError when it refuses or does not answer in time."""
+        client = self.create_client(ChangeState, f"{name}/change_state")
+        try:
+            if not client.wait_for_service(timeout_sec=seconds):
+                raise ShadowIntentError(f"{name} did not come up within {seconds:g} s")
+            future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+            if not self.wait(future.done, seconds):
+                raise ShadowIntentError(f"{name} did not answer within {seconds:g} s")
+            if not future.result().success:
+                raise ShadowIntentError(f"{name} refused to change its state; its own output says why")
+        finally:
+            self.destroy_client(client)
+
+    def activate(self, name: str) -> None:
+        """Configures and activates a lifecycle node. Raises ShadowIntentError."""
+        self.change_state(name, Transition.TRANSITION_CONFIGURE)
+        self.change_state(name, Transition.TRANSITION_ACTIVATE)
+
+    def _add(self, kind: str, message: object) -> None:
+        story = self.story
+        if story is None:
+            return
+        if isinstance(message, msg.Intent) and not self._belongs(story, message):
+            return
+        getattr(story, kind).append(message)
+        story.last_at = time.monotonic()
+        if kind in ("requests", "replies") and story.first_at is None:
+            story.first_at = story.last_at
+        if self._watch is not None:
+            self._watch(story, message)
+
+    @staticmethod
+    def _belongs(story: Story, intent: msg.Intent) -> bool:
+        """An intent of this utterance: stamps are unique to the nanosecond."""
+        return bool(intent.header.stamp == stamp_from_ns(story.stamp_ns))
+
+    def _on_status(self, message: msg.SkillStatus) -> None:
+        running = message.state == msg.SkillStatus.RUNNING
+        (self._running.add if running else self._running.discard)(f"{message.utterance_id} {message.label}")
+        self._add("statuses", message)
+
+    def _on_request(self, service: str, message: Request) -> None:
+        self._add("requests", Sent(service, message.header.identity.api_id, message.parameter, time.monotonic()))
+
+
+@contextmanager
+def witness(watch: Callable[[Story, object], None] | None = None) -> Iterator[Witness]:
+    """A witness that spins in a thread of its own, in this process's ROS domain."""
+    use_safe_profile()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = Witness(watch)
+        with Spinner([node]):
+            yield node
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown()

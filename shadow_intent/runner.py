@@ -1,0 +1,204 @@
+"""Carries jobs through their stages, from the first request to the last response. A part of the guard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shadow_intent.jobs import Job, Outbox, Stage
+from shadow_intent.motion import Goal, Motion, Ramps
+from shadow_intent.robot import BALANCE_STAND, CODES, OK, Request
+from shadow_intent.skills import Skill, SkillTable
+from shadow_intent.world import World
+
+TARGET_POSTURE = {"stand_up": "standing", "recover": "standing", "lie_down": "lying", "sit": "sitting"}
+"""The posture that shows a posture skill worked."""
+
+
+class Runner:
+    """The jobs under way. At most one of them owns the body."""
+
+    def __init__(
+        self,
+        table: SkillTable,
+        world: World,
+        ramps: Ramps,
+        new_id: Callable[[], int],
+        outbox: Outbox,
+        on_end: Callable[[Job, bool, float], None],
+    ) -> None:
+        """`new_id`: a request id never given before. `on_end(job, succeeded, now)` follows a job's last status."""
+        self.jobs: list[Job] = []
+        self._table, self._world, self._ramps, self._new_id = table, world, ramps, new_id
+        self._out, self._on_end = outbox, on_end
+        self._levels: dict[str, int] = {}
+        self._turns: dict[str, int] = {}
+        self._pace = "normal"
+        self._ticks: Mapping[Stage, Callable[[Job, float], None]] = {
+            Stage.ASKED: lambda job, now: self._expire(job, now, "refused", "expired"),
+            Stage.PREPARING: self._prepare,
+            Stage.SENT: lambda job, now: self._expire(job, now, "timed_out", "no_answer"),
+            Stage.ACTING: self._act,
+            Stage.MOVING: self._move,
+            Stage.STOPPING: lambda job, now: self._expire(job, now, "timed_out", "no_answer"),
+        }
+
+    def start(self, job: Job, now: float) -> None:
+        """Takes the body from its owner, prepares the posture, launches."""
+        if job.exclusive:
+            for owner in [j for j in self.jobs if j.exclusive and j is not job and j.stage is not Stage.ASKED]:
+                if owner.skill.guard != "posture":
+                    self.send_stop()
+                self.end(owner, "preempted", now, "replaced")
+        job.stage, job.deadline = Stage.PREPARING, now + 2 * self._table["stand_up"].seconds
+        self._prepare(job, now)
+
+    def tick(self, now: float) -> None:
+        """Time passed."""
+        for job in list(self.jobs):
+            if job in self.jobs:
+                self._ticks[job.stage](job, now)
+
+    def response(self, request_id: int, code: int, now: float) -> None:
+        """The robot answered a request; those of nobody's are ignored."""
+        for job in self.jobs:
+            if job.request is None or job.request.id != request_id or job.stage not in (Stage.SENT, Stage.STOPPING):
+                continue
+            job.code = code
+            if code != OK:
+                self.end(job, "refused", now, "code", detail=CODES.get(code, "an error of its own"), code=code)
+            elif job.stage is Stage.STOPPING or job.skill.guard == "fast_path":
+                self._succeed(job, now)
+            else:
+                job.stage, job.deadline = Stage.ACTING, now + job.skill.seconds
+            return
+
+    def end(self, job: Job, state: str, now: float, key: str, **values: Any) -> None:
+        """Takes a job out, unsuccessful."""
+        self.jobs.remove(job)
+        self._leave_mode(job)
+        self._out.status(job, state, key, **values)
+        self._out.say(job.command, key, **values)
+        self._on_end(job, False, now)
+
+    def send_stop(self) -> None:
+        """StopMove, without waiting for its answer."""
+        self._out.send(self.request(self._table["stop"]))
+
+    def request(self, skill: Skill) -> Request:
+        """A new request with the skill's parameter or its next level."""
+        parameter = dict(skill.parameter)
+        if (level := skill.level) is not None:
+            value = self._levels.get(level.name, level.start) + level.step if level.set is None else level.set
+            parameter[level.name] = max(level.min, min(level.max, value))
+        return Request(self._new_id(), skill.service, self._api(skill), parameter)
+
+    def _api(self, skill: Skill) -> int:
+        """The API id for this firmware and posture; of several, each in turn."""
+        if "sitting" in skill.api and self._world.state.posture == "sitting":
+            return skill.api["sitting"][0]
+        ids = skill.api[self._world.firmware]
+        turn = self._turns[skill.label] = self._turns.get(skill.label, -1) + 1
+        return ids[turn % len(ids)]
+
+    def _prepare(self, job: Job, now: float) -> None:
+        """Stands up and unlocks the joints where the skill needs it, each asked for once, then launches."""
+        state = self._world.state
+        if not job.exclusive:
+            self._launch(job, now)
+        elif not self._world.fresh(now):
+            self.end(job, "timed_out", now, "no_state")
+        elif now > job.deadline:
+            self.end(job, "timed_out", now, "posture_missed")
+        elif state.posture not in job.skill.postures:
+            if "stand_up" not in job.prepared:
+                job.prepared.add("stand_up")
+                self._run(job, self.request(self._table["stand_up"]), "rising")
+        elif state.locked and job.skill.guard != "posture":
+            if "unlock" not in job.prepared:
+                job.prepared.add("unlock")
+                self._out.send(Request(self._new_id(), "sport", BALANCE_STAND))
+        else:
+            self._launch(job, now)
+
+    def _launch(self, job: Job, now: float) -> None:
+        """Sends what the skill is made of."""
+        if job.skill.action == "motion":
+            factor = self._table.speeds[job.command.slots.speed or self._pace]
+            goal = Goal.of(job.skill, job.command.slots, factor)
+            job.motion, job.stage = Motion(goal, self._ramps, self._world.state, now), Stage.MOVING
+            self._move(job, now)
+        else:
+            job.stage, job.deadline = Stage.SENT, now + self._world.rules.response_timeout_s
+            self._run(job, self.request(job.skill))
+
+    def _run(self, job: Job, request: Request, key: str = "") -> None:
+        job.request = request
+        self._out.send(request)
+        self._out.status(job, "running", key)
+
+    def _move(self, job: Job, now: float) -> None:
+        """One velocity, or the reason to end; every way out sends StopMove."""
+        motion, world = job.motion, self._world
+        assert motion is not None
+        if not world.fresh(now):
+            self._halt(job, now, "timed_out", "no_state")
+        elif world.controlled(now):
+            self._halt(job, now, "preempted", "controller")
+        elif world.state.posture == "fallen":
+            self._halt(job, now, "preempted", "fallen")
+        elif motion.overdue(now):
+            self._halt(job, now, "timed_out", "posture_missed")
+        elif (velocity := motion.step(world.state, now)) is None:
+            job.stage, job.deadline = Stage.STOPPING, now + world.rules.response_timeout_s
+            job.request = self.request(self._table["stop"])
+            self._out.send(job.request)
+        else:
+            api = self._api(job.skill)
+            move = Request(self._new_id(), job.skill.service, api, velocity.parameter(), noreply=True)
+            if "moved" in job.prepared:
+                self._out.send(move)
+            else:
+                job.prepared.add("moved")
+                self._run(job, move)
+
+    def _halt(self, job: Job, now: float, state: str, key: str) -> None:
+        self.send_stop()
+        self.end(job, state, now, key)
+
+    def _expire(self, job: Job, now: float, state: str, key: str) -> None:
+        if now > job.deadline:
+            self.end(job, state, now, key)
+
+    def _act(self, job: Job, now: float) -> None:
+        """The robot is busy for the skill's seconds; within as long again a posture skill must show its posture."""
+        target = TARGET_POSTURE.get(job.skill.label)
+        if now < job.deadline:
+            return
+        if target is not None and not (self._world.fresh(now) and self._world.state.posture == target):
+            self._expire(job, now - job.skill.seconds, "timed_out", "posture_missed")
+        elif job.repeats > 1:
+            job.repeats -= 1
+            self._launch(job, now)
+        else:
+            self._succeed(job, now)
+
+    def _succeed(self, job: Job, now: float) -> None:
+        level = job.skill.level
+        if level is not None and job.request is not None:
+            self._levels[level.name] = job.request.parameter[level.name]
+        if job.skill.label in ("speed_up", "slow_down"):
+            self._pace = "fast" if job.skill.label == "speed_up" else "slow"
+        self.jobs.remove(job)
+        self._leave_mode(job)
+        self._out.status(job, "succeeded")
+        self._on_end(job, True, now)
+
+    def _leave_mode(self, job: Job) -> None:
+        """{"data": true} switches a mode on, such as a handstand: it is switched off when the job ends."""
+        if (
+            job.stage in (Stage.SENT, Stage.ACTING)
+            and job.request is not None
+            and job.skill.parameter.get("data") is True
+        ):
+            self._out.send(Request(self._new_id(), job.request.service, job.request.api_id, {"data": False}))

@@ -1,0 +1,54 @@
+"""What the robot says about its skills, in English and Chinese. The English one is also the reason in skill_status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LANGUAGES = ("en", "zh")
+
+SENTENCES: Mapping[str, tuple[str, str]] = {
+    "ask": ("Shall I {name}? Say yes or no.", "要我{name}吗？请说好的或不要。"),
+    "battery": ("My battery is too low for that: {percent} percent.", "电量太低：百分之{percent}。"),
+    "bounds": ("I can't do that: {detail}.", "我做不到：{detail}。"),
+    "cancelled": ("All right, I won't.", "好的，不做了。"),
+    "code": ("The robot refused: {detail} (code {code}).", "机器人拒绝了：{detail}（代码{code}）。"),
+    "controller": ("Someone is using the hand controller.", "有人正在使用遥控器。"),
+    "damped": ("My motors are off. Tell me to stand up first.", "电机已关闭，请先让我站起来。"),
+    "duplicate": ("Heard twice.", "重复的指令。"),
+    "expired": ("I heard no yes, so I won't.", "没有听到确认，不做了。"),
+    "fallen": ("I have fallen. Tell me to recover first.", "我摔倒了，请先让我恢复站立。"),
+    "firmware": ("My firmware can't {name}.", "我的固件不支持{name}。"),
+    "hazardous": ("I may not {name}: the operator has to allow it.", "我不能{name}：需要操作员允许。"),
+    "no_answer": ("The robot did not answer.", "机器人没有应答。"),
+    "no_state": ("I don't know how the robot stands right now.", "现在不知道机器人的状态。"),
+    "not_spoken": ("Only a person may say that.", "这只能由人来说。"),
+    "nothing_to_confirm": ("There is nothing to confirm.", "没有需要确认的事情。"),
+    "old": ("That command is {age} seconds old.", "这条指令是{age}秒前的。"),
+    "overflow": ("That plan has too many steps.", "计划的步骤太多。"),
+    "plan_dropped": ("An earlier step did not succeed.", "前面的步骤没有完成。"),
+    "posture": ("I can't {name} while {posture}.", "我现在的姿势不能{name}。"),
+    "posture_missed": ("I did not get there in time.", "我没有及时完成动作。"),
+    "replaced": ("A newer command came.", "有了新的指令。"),
+    "rising": ("Standing up first.", "先站起来。"),
+    "shut_down": ("I am shutting down.", "正在关闭。"),
+    "status": (
+        "Battery {battery}. I am {posture}. State code {code}.",
+        "电量{battery}。我现在{posture}。状态码{code}。",
+    ),
+    "stopped": ("Stopped.", "已停止。"),
+    "unknown": ("I don't know the skill {name}.", "我不会{name}。"),
+}
+"""Sentences by key, (en, zh), with the names of what is filled in."""
+
+POSTURE_NAMES = {
+    "standing": ("standing", "站着"),
+    "sitting": ("sitting", "坐着"),
+    "lying": ("lying down", "趴着"),
+    "fallen": ("fallen over", "摔倒了"),
+    "damped": ("limp", "电机关闭"),
+}
+
+
+def sentence(key: str, language: str, **values: object) -> str:
+    """The sentence in `language` ("zh", anything else is English)."""
+    return SENTENCES[key][language == "zh"].format(**values)

@@ -1,0 +1,68 @@
+"""What is known about the robot, and whether a skill may run on it now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shadow_intent.errors import InputError
+from shadow_intent.jobs import Job, Rules
+from shadow_intent.robot import RobotState
+from shadow_intent.speech import POSTURE_NAMES
+
+CONTROLLER_HOLD_S = 1.0
+"""Seconds after the hand controller's last input during which the robot is its operator's."""
+LONG_AGO = float("-inf")
+
+Refusal = tuple[str, Mapping[str, Any]]
+"""A key of speech.SENTENCES and what is filled in."""
+
+
+class World:
+    """The newest robot state, battery level and hand controller input. Times are seconds of any steady clock."""
+
+    def __init__(self, firmware: str, rules: Rules) -> None:
+        """`firmware`: one of skills.FIRMWARES."""
+        self.firmware, self.rules = firmware, rules
+        self.state, self.state_at = RobotState(), LONG_AGO
+        self.battery: float | None = None
+        """Percent; None until the robot has said."""
+        self.controller_at = LONG_AGO
+
+    def fresh(self, now: float) -> bool:
+        """True while the robot's state is recent enough to act on."""
+        return now - self.state_at <= self.rules.state_timeout_s
+
+    def controlled(self, now: float) -> bool:
+        """True while somebody uses the hand controller: it has precedence."""
+        return now - self.controller_at < CONTROLLER_HOLD_S
+
+    def refusal(self, job: Job, now: float) -> Refusal | None:
+        """Why the job may not run now, None when it may."""
+        skill, rules = job.skill, self.rules
+        try:
+            skill.bounded(job.command.slots)
+        except InputError as error:
+            return "bounds", {"detail": error}
+        if self.firmware not in skill.api:
+            return "firmware", {"name": job.name}
+        if skill.guard == "confirm" and not rules.allow_hazardous:
+            return "hazardous", {"name": job.name}
+        if not job.moves:
+            return None
+        if not self.fresh(now):
+            return "no_state", {}
+        if self.controlled(now):
+            return "controller", {}
+        if skill.guard != "posture" and self.battery is not None and self.battery < rules.min_battery_percent:
+            return "battery", {"percent": round(self.battery)}
+        return self._posture_refusal(job)
+
+    def _posture_refusal(self, job: Job) -> Refusal | None:
+        """Sitting and lying are no obstacle: the robot stands up first."""
+        posture, allowed = self.state.posture, job.skill.postures
+        if posture in allowed or (posture in ("sitting", "lying") and "standing" in allowed and job.exclusive):
+            return None
+        if posture in ("fallen", "damped"):
+            return posture, {}
+        return "posture", {"name": job.name, "posture": POSTURE_NAMES[posture][job.command.language == "zh"]}

@@ -1,0 +1,81 @@
+"""Shared fixtures. The environment is set before anything loads rclpy or a numerical library."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import ROOT
+
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")  # a killed shared-memory node leaves files and locks
+os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+_turn = count()
+
+
+@pytest.fixture
+def domain() -> Iterator[int]:
+    """A ROS domain for this test alone; pass it to child processes as ROS_DOMAIN_ID.
+
+    A socket of the domain's name is held meanwhile, so that no other worker or test run on this machine takes it. Ids
+    above 101 would collide with Linux's ephemeral ports.
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        while True:
+            candidate = 10 + (7 * os.getpid() + next(_turn)) % 90
+            try:
+                lock.bind(f"\0shadow_intent_test_domain_{candidate}")
+            except OSError:
+                continue
+            break
+        yield candidate
+
+
+@pytest.fixture
+def ros(domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """`ros(NodeClass, *args, **kwargs)` makes a node and spins it, with its `helpers()`, until the test ends."""
+    rclpy = pytest.importorskip("rclpy")
+    pytest.importorskip("shadow_intent.msg", reason="messages are not built")
+    from shadow_intent.nodes.run import Spinner
+
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+    rclpy.init(domain_id=domain)
+    spinners: list[Any] = []
+    made: list[Any] = []
+
+    def make(kind: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        node = kind(*args, **kwargs)
+        nodes = [node, *(node.helpers() if hasattr(node, "helpers") else ())]
+        made.append(nodes)
+        spinners.append(Spinner(nodes).__enter__())
+        return node
+
+    yield make
+    for nodes in made:
+        if hasattr(nodes[0], "close"):
+            nodes[0].close()
+    for spinner in spinners:
+        spinner.__exit__(None, None, None)
+    failed = any(spinner.failed for spinner in spinners)
+    for nodes in made:
+        for node in reversed(nodes):
+            node.destroy_node()
+    rclpy.try_shutdown()
+    assert not failed, "a callback raised; its traceback is above"
+
+
+@pytest.fixture(scope="session")
+def bundle_folder() -> Path:
+    """The bundle that ships with the package, or a candidate named by SHADOW_INTENT_BUNDLE."""
+    from shadow_intent.resources import default_bundle
+
+    return Path(os.environ.get("SHADOW_INTENT_BUNDLE") or default_bundle())

@@ -1,0 +1,226 @@
+"""skill_node and the mock Go2, over real DDS."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from person import parameters
+from rclpy.lifecycle import TransitionCallbackReturn
+from support import ROOT, wait_for
+
+from shadow_intent.intent import NO_SLOTS, Slots
+from shadow_intent.nodes import interfaces
+
+pytestmark = pytest.mark.timeout(60)
+
+STOP_MOVE, MOVE, STAND_UP, BALANCE_STAND, HELLO, BACK_FLIP = 1003, 1008, 1004, 1002, 1016, 2043
+
+
+def test_forward_one_metre_ends_one_metre_ahead_with_stop_move(robot, skills, person):
+    go2, _ = robot(), skills()
+    utterance = person.say("move_forward", Slots(distance_m=1.0))
+    assert person.outcome(utterance).state == "succeeded"
+    assert person.states(utterance) == ["accepted", "running", "succeeded"]
+    wait_for(lambda: go2.body.velocity[0] == 0.0)
+    assert go2.body.x == pytest.approx(1.0, abs=0.1)
+    assert abs(go2.body.y) < 0.02
+    assert person.requests[-1].header.identity.api_id == STOP_MOVE
+    moves = [r for r in person.requests if r.header.identity.api_id == MOVE]
+    assert all(r.header.policy.noreply for r in moves)
+    assert max(v["x"] for v in person.sent(MOVE)) <= 0.5
+
+
+def test_turn_left_ninety_degrees_turns_ninety_degrees(robot, skills, person):
+    go2, _ = robot(), skills()
+    assert person.outcome(person.say("turn_left", Slots(angle_deg=90.0))).state == "succeeded"
+    wait_for(lambda: go2.body.velocity[2] == 0.0)
+    assert math.degrees(go2.body.yaw) == pytest.approx(90.0, abs=10.0)
+
+
+def test_spoken_stop_in_mid_motion_is_followed_by_no_move(robot, skills, person):
+    go2, _ = robot(), skills()
+    walk = person.say("move_forward", Slots(distance_m=5.0))
+    wait_for(lambda: len(person.sent(MOVE)) > 5)
+    person.shout("stop")
+    assert person.outcome(walk).state == "preempted"
+    time.sleep(0.3)
+    assert person.requests[-1].header.identity.api_id == STOP_MOVE
+    assert go2.body.velocity == [0.0, 0.0, 0.0]
+
+
+def test_stop_intent_reports_under_its_utterance(robot, skills, person):
+    robot(), skills()
+    stop = person.say("stop", source="stop")
+    outcome = person.outcome(stop)
+    assert (outcome.state, outcome.api_id, outcome.code) == ("succeeded", STOP_MOVE, 0)
+
+
+def test_hazardous_skill_asks_and_runs_after_yes(robot, skills, person):
+    robot(), skills(allow_hazardous=True)
+    flip = person.say("back_flip")
+    wait_for(lambda: person.replies == ["Shall I do a back flip? Say yes or no."])
+    assert person.sent(BACK_FLIP) == []
+    assert person.outcome(person.say("affirm")).state == "succeeded"
+    assert person.outcome(flip).state == "succeeded"
+    assert person.sent(BACK_FLIP) == [{}]
+
+
+def test_hazardous_skill_is_refused_without_the_operator_switch(robot, skills, person):
+    robot(), skills()
+    assert "operator" in person.outcome(person.say("back_flip", text="后空翻")).reason
+    wait_for(lambda: person.replies == ["我不能后空翻：需要操作员允许。"])
+    assert person.outcome(person.say("affirm")).reason == "There is nothing to confirm."
+    assert person.requests == []
+
+
+def test_operator_switch_works_at_run_time(robot, skills, person):
+    _, node = robot(), skills()
+    (result,) = node.set_parameters(parameters(allow_hazardous=True)["parameter_overrides"])
+    assert result.successful
+    person.say("back_flip")
+    wait_for(lambda: person.replies)
+    assert person.replies == ["Shall I do a back flip? Say yes or no."]
+
+
+def test_nothing_moves_without_robot_state(skills, person):
+    skills()
+    for label in ("move_forward", "hello", "stand_up"):
+        assert person.outcome(person.say(label)).reason == "I don't know how the robot stands right now."
+    assert person.requests == []
+
+
+@pytest.mark.parametrize("age_s", [3.0, -3.0, 1e9])
+def test_command_with_a_stamp_far_from_now_is_refused(robot, skills, person, age_s):
+    robot(), skills()
+    assert "seconds old" in person.outcome(person.say("hello", age_s=age_s)).reason
+    assert person.requests == []
+
+
+def test_unknown_label_is_refused(robot, skills, person):
+    robot(), skills()
+    assert "don't know" in person.outcome(person.say("fly")).reason
+
+
+@pytest.mark.parametrize("value", [math.inf, -1.0, 1e300])
+def test_impossible_slots_are_refused(robot, skills, person, value):
+    robot(), skills()
+    slots = Slots(distance_m=1.0)
+    object.__setattr__(slots, "distance_m", value)
+    outcome = person.outcome(person.say("move_forward", slots))
+    assert outcome.state == "refused"
+    assert "distance_m" in outcome.reason
+    assert person.requests == []
+
+
+def test_plan_runs_its_steps_in_order(robot, skills, person):
+    go2, _ = robot(), skills()
+    plan = person.plan(("turn_left", Slots(angle_deg=45.0)), ("move_forward", Slots(distance_m=0.3)))
+    assert person.outcome(plan, "turn_left").state == "succeeded"
+    assert person.outcome(plan, "move_forward").state == "succeeded"
+    moves = [(v["x"] > 0, v["z"] > 0.1) for v in person.sent(MOVE)]
+    assert moves == sorted(moves)  # every turn before every step forward
+    assert go2.body.x == pytest.approx(0.3 * math.cos(math.radians(45)), abs=0.06)
+
+
+def test_plan_may_not_confirm_itself(robot, skills, person):
+    robot(), skills(allow_hazardous=True)
+    plan = person.plan(("back_flip", NO_SLOTS), ("affirm", NO_SLOTS))
+    assert person.outcome(plan, "affirm").reason == "Only a person may say that."
+    assert person.sent(BACK_FLIP) == []
+
+
+def test_sitting_robot_stands_up_before_it_walks(robot, skills, person):
+    robot(posture="lying"), skills()
+    walk = person.say("move_forward", Slots(distance_m=0.2))
+    assert person.outcome(walk).state == "succeeded"
+    order = [r.header.identity.api_id for r in person.requests]
+    assert order[:3] == [STAND_UP, BALANCE_STAND, MOVE]
+    assert person.statuses[1].reason == "Standing up first."
+
+
+def test_status_report_speaks_the_battery(robot, skills, person):
+    robot(battery_percent=42.0, low_state_hz=20.0), skills()
+    time.sleep(0.2)
+    person.say("report_status", text="how much battery is left")
+    wait_for(lambda: person.replies)
+    assert "42%" in person.replies[0]
+    assert "standing" in person.replies[0]
+
+
+def test_diagnostics_warn_until_the_robot_reports(robot, skills, person):
+    skills(diagnostics_hz=10.0)
+    seen = []
+    interfaces.DIAGNOSTICS.subscribe(person, lambda message: seen.extend(message.status))
+    wait_for(lambda: seen and seen[-1].level == DiagnosticStatus.WARN)
+    robot()
+    wait_for(lambda: seen[-1].level == DiagnosticStatus.OK)
+    values = {entry.key: entry.value for entry in seen[-1].values}
+    assert (values["posture"], values["active"], values["firmware"]) == ("standing", "True", "mcf")
+
+
+def test_inactive_node_accepts_nothing(robot, skills, person):
+    _, node = robot(), skills()
+    assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    person.say("hello")
+    person.shout("stop")
+    time.sleep(0.3)
+    assert person.requests == []
+    assert person.statuses == []
+
+
+def test_deactivating_in_mid_motion_sends_stop_move(robot, skills, person):
+    _, node = robot(), skills()
+    walk = person.say("move_forward", Slots(distance_m=5.0))
+    wait_for(lambda: person.sent(MOVE))
+    assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    assert person.outcome(walk).state == "preempted"
+    wait_for(lambda: person.requests[-1].header.identity.api_id == STOP_MOVE)
+
+
+def test_node_can_be_configured_and_cleaned_up_again_and_again(robot, skills, person):
+    _, node = robot(), skills()
+    for _ in range(10):
+        for trigger in (node.trigger_deactivate, node.trigger_cleanup, node.trigger_configure, node.trigger_activate):
+            assert trigger() == TransitionCallbackReturn.SUCCESS
+    wait_for(person.matched)
+    wait_for(lambda: node.knows_robot)
+    assert person.outcome(person.say("light_on")).state == "succeeded"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_process_killed_in_mid_motion_sends_stop_move_and_exits_cleanly(robot, person, domain, number):
+    robot()
+    arguments = ["--ros-args", "-p", "robot:=mock", "-r", "__node:=skills", "-r", "__ns:=/go2"]
+    command = [sys.executable, "-m", "shadow_intent.nodes.skill_node", *arguments]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment)
+    try:
+        from lifecycle_msgs.srv import ChangeState
+
+        client = person.create_client(ChangeState, "/go2/skills/change_state")
+        wait_for(lambda: client.service_is_ready(), 20)
+        for transition in (1, 3):
+            request = ChangeState.Request()
+            request.transition.id = transition
+            future = client.call_async(request)
+            wait_for(future.done)
+            assert future.result().success
+        publisher = person.create_publisher(person._intent.msg_type, "/go2/intent", 10)
+        person._intent = publisher
+        wait_for(lambda: publisher.get_subscription_count() == 2)
+        time.sleep(0.3)  # the child needs a robot state
+        person.say("move_forward", Slots(distance_m=5.0))
+        wait_for(lambda: person.sent(MOVE))
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        wait_for(lambda: person.requests[-1].header.identity.api_id == STOP_MOVE)
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,103 @@
+"""The guard's questions, plans and duplicates."""
+
+from __future__ import annotations
+
+import pytest
+from scene import FALLEN, RULES, Scene
+
+from shadow_intent.intent import Slots
+from shadow_intent.jobs import MAX_PLAN_STEPS, Send, Status
+
+
+def test_confirmed_skill_runs_after_yes_within_the_window():
+    scene = Scene(allow_hazardous=True).hear("back_flip").wait(7.0)
+    assert scene.said == ["Shall I do a back flip? Say yes or no."]
+    assert scene.sent == []
+    scene.hear("affirm", at=scene.now).wait(0.1)
+    assert scene.sent == ["2043"]
+    assert scene.states("affirm") == ["succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome"),
+    [
+        (lambda s: s.wait(8.1), "refused"),
+        (lambda s: s.hear("deny"), "refused"),
+        (lambda s: s.hear("stop"), "preempted"),
+        (lambda s: s.hear("hello"), "preempted"),
+        (lambda s: s.keep(s.guard.shut_down(s.now)), "preempted"),
+    ],
+    ids=["silence", "no", "stop", "another skill", "shut down"],
+)
+def test_question_ends_without_a_yes(event, outcome):
+    scene = Scene(allow_hazardous=True).hear("back_flip")
+    event(scene)
+    assert scene.states("back_flip") == ["accepted", outcome]
+    assert "nothing to confirm" in scene.hear("affirm").reason("affirm")
+    assert "2043" not in scene.sent
+
+
+def test_yes_is_checked_again():
+    scene = Scene(allow_hazardous=True).hear("back_flip")
+    scene.state = FALLEN
+    assert scene.hear("affirm").states("back_flip")[-1] == "refused"
+    scene = Scene(allow_hazardous=True).hear("back_flip")
+    scene.guard.world.rules = RULES
+    assert "operator" in scene.hear("affirm").reason("back_flip")
+
+
+def test_plan_may_not_say_yes():
+    scene = Scene(allow_hazardous=True).hear("back_flip", "p", spoken=False).hear("affirm", "p", spoken=False, step=1)
+    assert scene.wait(1.0).sent == []
+
+
+def test_mode_is_switched_off_when_the_skill_ends():
+    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(6.0)
+    parameters = [a.request.parameter for a in scene.all if isinstance(a, Send)]
+    assert parameters == [{"data": True}, {"data": False}]
+    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(1.0).hear("stop")
+    assert scene.sent == ["2044", "StopMove", "2044"]
+
+
+def test_duplicate_within_half_a_second_is_dropped_silently():
+    scene = Scene().hear("hello", "a").hear("hello", "b", at=1.4)
+    assert scene.states("b") == ["refused"]
+    assert (scene.sent, scene.said) == (["1016"], [])
+    assert scene.hear("move_forward", "c", at=1.5).states("c") == ["accepted", "running"]
+
+
+def test_plan_waits_for_each_step():
+    scene = Scene().hear("hello", "p", spoken=False)
+    scene.hear("stretch", "p", at=1.0, spoken=False, step=1).hear("bow", "p", at=1.0, spoken=False, step=2)
+    assert scene.sent == ["1016"]
+    assert scene.wait(4.3).sent == ["1016", "1017"]
+    assert scene.wait(10.0).sent == ["1016", "1017", "1029"]
+    assert scene.states("p").count("succeeded") == 3
+
+
+@pytest.mark.parametrize("end", ["stop", "light_on", "refusal", "silence"])
+def test_plan_is_dropped_whole(end):
+    scene = Scene().hear("hello", "p", spoken=False)
+    scene.hear("stretch", "p", at=1.0, spoken=False, step=1)
+    if end == "refusal":
+        scene.answer(3203)
+    elif end == "silence":
+        scene.wait(1.1, answer=None)
+    else:
+        scene.hear(end)
+    scene.wait(10.0)
+    assert "1017" not in scene.sent
+    assert [a.state for a in scene.all if isinstance(a, Status) and a.label == "stretch"] == ["refused"]
+    assert scene.hear("bow", "p", spoken=False, step=2).reason("p") == "An earlier step did not succeed."
+
+
+def test_plan_with_a_wrong_first_step_runs_nothing():
+    scene = Scene().hear("move_forward", "p", spoken=False, slots=Slots(distance_m=99.0))
+    assert scene.hear("hello", "p", spoken=False, step=1).sent == []
+
+
+def test_plan_of_too_many_steps_is_cut_off():
+    scene = Scene()
+    for step in range(MAX_PLAN_STEPS + 1):
+        scene.hear("hello", "p", at=1.0, spoken=False, step=step)
+    assert scene.reason("p") == "That plan has too many steps."

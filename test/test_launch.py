@@ -1,0 +1,80 @@
+"""launch/go2.launch.py: read everywhere, started for real wherever ROS's launch is installed."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from support import ROOT, wait_for
+
+LAUNCH_FILE = ROOT / "launch" / "go2.launch.py"
+ARGUMENTS = ["namespace", "params_file", "cloud_address", "use_mock_robot", "log_level"]
+ROS2 = shutil.which("ros2", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+HAS_LAUNCH = ROS2 is not None and importlib.util.find_spec("launch_ros") is not None
+
+
+def calls(name: str) -> list[ast.Call]:
+    """Every call of a function or class called `name` in the launch file."""
+    tree = ast.parse(LAUNCH_FILE.read_text(encoding="utf-8"))
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [node for node in nodes if isinstance(node.func, ast.Name) and node.func.id == name]
+
+
+def test_the_launch_file_compiles():
+    compile(LAUNCH_FILE.read_text(encoding="utf-8"), str(LAUNCH_FILE), "exec")
+
+
+def test_it_declares_where_and_how_and_describes_each_argument():
+    declared = {
+        ast.literal_eval(call.args[0]): {k.arg for k in call.keywords} for call in calls("DeclareLaunchArgument")
+    }
+    assert list(declared) == ARGUMENTS
+    assert all({"default_value", "description"} <= given for given in declared.values())
+
+
+def test_it_starts_the_two_nodes_and_the_mock_robot():
+    assert {ast.literal_eval(call.args[0]) for call in calls("robot_node")} == {"skill_node", "intent_node", "mock_go2"}
+
+
+def test_a_dds_profile_is_chosen_before_any_node():
+    profile, nodes = calls("SetEnvironmentVariable"), calls("OpaqueFunction")
+    assert len(profile) == 1
+    assert profile[0].lineno < nodes[0].lineno
+
+
+def active(log: Path) -> list[str]:
+    """The nodes that the launch file reported active, in order."""
+    return re.findall(r"\[go2\.launch\]: /(\w+) is active", log.read_text())
+
+
+def started(log: Path, executable: str) -> list[int]:
+    """Process ids that launch reported for an executable, in order."""
+    return [
+        int(pid) for pid in re.findall(rf"\[{executable}-\d+\]: process started with pid \[(\d+)\]", log.read_text())
+    ]
+
+
+if HAS_LAUNCH:  # it comes with a ROS 2 distribution; there are no wheels of it
+
+    def test_for_real_both_nodes_become_active_again_after_a_crash_and_ctrl_c_ends_all(tmp_path: Path, domain: int):
+        log = tmp_path / "launch.log"
+        environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_LOG_DIR": str(tmp_path)}
+        command = [str(ROS2), "launch", str(LAUNCH_FILE), "use_mock_robot:=true"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                wait_for(lambda: active(log) == ["skill_node", "intent_node"], 60)
+                os.kill(started(log, "skill_node")[0], signal.SIGKILL)
+                wait_for(lambda: active(log) == ["skill_node", "intent_node", "skill_node"], 60)
+            finally:
+                process.send_signal(signal.SIGINT)
+                status = process.wait(30)
+        assert status == 0, log.read_text()
+        assert len(started(log, "mock_go2")) == 1

@@ -1,0 +1,85 @@
+"""Text to decision with the real classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shadow_intent.bundle import Bundle
+from shadow_intent.intent import MAX_UTTERANCE_CHARS, Route, Source, Utterance
+from shadow_intent.pipeline import Pipeline, hear_stop
+
+
+@pytest.fixture(scope="module")
+def pipeline(bundle_folder: Path) -> Pipeline:
+    return Pipeline.from_bundle(Bundle.load(bundle_folder))
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "slots"),
+    [
+        ("sit down please", "sit", {}),
+        ("go forward two metres", "move_forward", {"distance_m": 2.0}),
+        ("turn left ninety degrees", "turn_left", {"angle_deg": 90.0}),
+        ("do a back flip", "back_flip", {}),
+        ("yes, do it", "affirm", {}),
+        ("坐下", "sit", {}),
+        ("向左转九十度", "turn_left", {"angle_deg": 90.0}),
+        ("往前走两米", "move_forward", {"distance_m": 2.0}),
+    ],
+)
+def test_a_routine_command_runs_its_skill(pipeline: Pipeline, text: str, label: str, slots: dict[str, float]) -> None:
+    decision = pipeline.hear(Utterance(text))
+    assert (decision.route, decision.label, decision.source) == (Route.SKILL, label, Source.EDGE)
+    assert decision.slots.as_dict() == slots
+    assert decision.probability >= pipeline.policy.accept
+
+
+@pytest.mark.parametrize("text", ["why is the sky blue", "sit down and then wave", "天空为什么是蓝色的"])
+def test_an_open_request_goes_to_the_cloud(pipeline: Pipeline, text: str) -> None:
+    assert pipeline.hear(Utterance(text)).route is Route.REMOTE
+
+
+def test_stop_is_decided_without_the_model(pipeline: Pipeline) -> None:
+    for text, label in (("stop", "stop"), ("停下", "stop"), ("emergency stop", "damp")):
+        utterance = Utterance(text, asr_confidence=0.01)
+        decision = pipeline.hear(utterance)
+        assert (decision.route, decision.label, decision.source) == (Route.SKILL, label, Source.STOP)
+        early = hear_stop(utterance)
+        assert early is not None and early.label == label
+    assert hear_stop(Utterance("sit down")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no words in the text"),
+        (" \t\n", "no words in the text"),
+        ("…!?。", "no words in the text"),
+        ("\x00\x01", "no words in the text"),
+        ("sit " * 2500, f"at most {MAX_UTTERANCE_CHARS} are read"),
+    ],
+)
+def test_what_cannot_be_a_command_is_ignored_with_a_reason(pipeline: Pipeline, text: str, reason: str) -> None:
+    decision = pipeline.hear(Utterance(text))
+    assert (decision.route, decision.label) == (Route.IGNORE, "")
+    assert reason in decision.reason
+
+
+def test_words_the_recogniser_doubts_are_ignored(pipeline: Pipeline) -> None:
+    heard = pipeline.hear(Utterance("sit down", asr_confidence=0.1))
+    assert heard.route is Route.IGNORE and "confidence 0.10 < 0.30" in heard.reason
+    assert pipeline.hear(Utterance("sit down", asr_confidence=0.9)).route is Route.SKILL
+    assert pipeline.hear(Utterance("sit down", asr_confidence=None)).route is Route.SKILL
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
+def test_any_text_gets_a_decision_with_a_reason(pipeline: Pipeline, text: str) -> None:
+    decision = pipeline.hear(Utterance(text))
+    assert decision.route in Route and decision.reason
+    assert 0.0 <= decision.probability <= 1.0
+    assert decision.latency_ms > 0.0

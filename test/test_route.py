@@ -1,0 +1,68 @@
+"""From a prediction to a decision."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadow_intent.errors import ConfigError
+from shadow_intent.intent import NO_SLOTS, Decision, Prediction, Route, Slots, Source, Utterance
+from shadow_intent.route import Policy, route
+
+POLICY = Policy(accept=0.8, margin=0.2)
+probabilities = st.floats(0.0, 1.0)
+
+
+def decide(label: str, probability: float, runner_up: str = "lie_down", second: float = 0.0) -> Decision:
+    prediction = Prediction(label, probability, runner_up, second, latency_ms=1.0)
+    return route(Utterance("some words"), prediction, NO_SLOTS, POLICY)
+
+
+def test_a_sure_skill_runs() -> None:
+    decision = decide("sit", 0.95)
+    assert (decision.route, decision.label, decision.source) == (Route.SKILL, "sit", Source.EDGE)
+
+
+def test_an_unsure_skill_goes_to_the_cloud_and_says_what_else_it_could_be() -> None:
+    decision = decide("sit", 0.79, second=0.1)
+    assert decision.route is Route.REMOTE
+    assert "0.79 < 0.80" in decision.reason and "lie_down" in decision.reason
+
+
+def test_two_skills_close_together_go_to_the_cloud() -> None:
+    policy = Policy(accept=0.4, margin=0.2)
+    prediction = Prediction("sit", 0.5, "lie_down", 0.4, latency_ms=1.0)
+    decision = route(Utterance("sit or lie"), prediction, NO_SLOTS, policy)
+    assert decision.route is Route.REMOTE
+    assert "sit / lie_down" in decision.reason
+
+
+@pytest.mark.parametrize("probability", [0.03, 0.5, 1.0])
+def test_ignore_and_remote_need_no_threshold(probability: float) -> None:
+    assert decide("ignore", probability).route is Route.IGNORE
+    assert decide("remote", probability).route is Route.REMOTE
+
+
+@given(st.sampled_from(["sit", "remote", "ignore", "stop"]), probabilities, probabilities)
+def test_a_skill_never_runs_below_the_threshold_or_within_the_margin(label: str, p: float, second: float) -> None:
+    decision = decide(label, p, second=second)
+    if decision.route is Route.SKILL:
+        assert p >= POLICY.accept and p - second >= POLICY.margin
+    assert decision.reason
+
+
+def test_the_decision_keeps_utterance_and_slots() -> None:
+    utterance, slots = Utterance("turn left 30 degrees"), Slots(angle_deg=30.0)
+    decision = route(utterance, Prediction("turn_left", 0.9, "turn_right", 0.05, 1.0), slots, POLICY)
+    assert decision.utterance is utterance and decision.slots is slots
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf, "0.5", None])
+@pytest.mark.parametrize("name", ["accept", "margin", "min_asr_confidence"])
+def test_a_policy_outside_zero_to_one_is_refused(name: str, value: object) -> None:
+    values = {"accept": 0.5, "margin": 0.1, name: value}
+    with pytest.raises(ConfigError, match=f"policy {name}: expected a number in"):
+        Policy(**values)  # type: ignore[arg-type]
