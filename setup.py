@@ -1,7 +1,7 @@
 """Install the Python package and, where ROS 2 is found, the messages that rosidl compiles from msg/ and unitree/.
 
 Name, version, scripts and files stand here and not in pyproject.toml because `colcon build` on a robot's distribution
-runs this file with a setuptools too old to read project metadata there.
+runs this file with a setuptools too old to read project metadata there, and colcon cannot read `requires-python` there.
 """
 
 import os
@@ -172,6 +172,7 @@ setup(
     name=NAME,
     version=ElementTree.parse(HERE / "package.xml").findtext("version"),
     license="Apache-2.0",
+    python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"], exclude=[f"{NAME}.msg"]),
     package_data={NAME: ["py.typed", "bundle_default/*"], f"{NAME}.cloud": ["*.proto"]},
     data_files=[

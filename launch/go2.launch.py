@@ -7,11 +7,15 @@ comes up unconfigured, configured and activated. `LifecycleNode` is not used: it
 the node that died is still in the discovery graph, and several releases exit 1 on Ctrl-C because of it.
 """
 
+from collections.abc import Callable
+from functools import partial
 from threading import Event
+from time import monotonic, sleep
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable
 from launch.event_handlers import OnProcessStart
+from launch.events.process import ProcessStarted
 from launch.logging import get_logger
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -20,12 +24,14 @@ from launch_ros.ros_adapters import get_ros_node
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
 PACKAGE = "shadow_intent"
 STATE_TIMEOUT_S = 1.0
 """A node answers this fast or is not there yet: ask again."""
 TRANSITION_TIMEOUT_S = 60.0
 """Loading a bundle on a slow robot takes seconds."""
+POLL_S = 0.05
 RESPAWN_DELAY_S = 1.0
 NEXT_STEP = {
     State.PRIMARY_STATE_UNCONFIGURED: Transition.TRANSITION_CONFIGURE,
@@ -95,56 +101,55 @@ def robot_node(executable: str, overrides: dict | None = None) -> Node:
 
 
 def activated(node: Node, after: Event | None = None, ready: Event | None = None) -> list:
-    """The node and the handler that brings each of its processes to active."""
+    """The node, and the handler that brings its every process to active, once `after` is set, and then sets `ready`."""
 
-    def bring_up(context: LaunchContext) -> None:
-        future = context.asyncio_loop.run_in_executor(None, activate, context, node.node_name, after, ready)
-        context.add_completion_future(future)
+    def bring_up(event: ProcessStarted, context: LaunchContext) -> None:
+        def over() -> bool:
+            return context.is_shutdown or node.process_details["pid"] != event.pid
 
-    return [
-        RegisterEventHandler(OnProcessStart(target_action=node, on_start=[OpaqueFunction(function=bring_up)])),
-        node,
-    ]
+        work = partial(activate, get_ros_node(context), node.node_name, over, after, ready)
+        context.add_completion_future(context.asyncio_loop.run_in_executor(None, work))
+
+    return [RegisterEventHandler(OnProcessStart(target_action=node, on_start=bring_up)), node]
 
 
-def activate(context: LaunchContext, name: str, after: Event | None, ready: Event | None) -> None:
-    """Configure and activate the node of this full name; runs in a worker thread and ends when launch shuts down."""
+def activate(ros_node, name: str, over: Callable[[], bool], after: Event | None, ready: Event | None) -> None:
+    """Configure and activate the node of this full name; runs in a worker thread, until `over()` at the latest."""
     while after and not after.wait(STATE_TIMEOUT_S):
-        if context.is_shutdown:
+        if over():
             return
-    ros_node, logger = get_ros_node(context), get_logger("go2.launch")
-    state_client = ros_node.create_client(GetState, f"{name}/get_state")
-    change_client = ros_node.create_client(ChangeState, f"{name}/change_state")
+    logger = get_logger("go2.launch")
     try:
-        while not context.is_shutdown:
-            answer = call(context, state_client, GetState.Request(), STATE_TIMEOUT_S)
+        state_client = ros_node.create_client(GetState, f"{name}/get_state")
+        change_client = ros_node.create_client(ChangeState, f"{name}/change_state")
+        while not over():
+            answer = call(state_client, GetState.Request(), STATE_TIMEOUT_S, over)
             if answer is None:
                 continue
-            if answer.current_state.id not in NEXT_STEP:
+            state = answer.current_state
+            if state.id not in NEXT_STEP:
+                logger.info(f"{name} is {state.label}")
+                if ready:
+                    ready.set()
                 break
-            step = ChangeState.Request()
-            step.transition.id = NEXT_STEP[answer.current_state.id]
-            done = call(context, change_client, step, TRANSITION_TIMEOUT_S)
+            request = ChangeState.Request(transition=Transition(id=NEXT_STEP[state.id]))
+            done = call(change_client, request, TRANSITION_TIMEOUT_S, over)
             if done is not None and not done.success:
-                logger.error(f"{name} stays {answer.current_state.label}: its own log above says why")
-                return
-        if not context.is_shutdown:
-            logger.info(f"{name} is active")
-            if ready:
-                ready.set()
-    finally:
+                logger.error(f"{name} stays {state.label}: its own log above says why")
+                break
         ros_node.destroy_client(state_client)
         ros_node.destroy_client(change_client)
+    except (rclpy_implementation.InvalidHandle, rclpy_implementation.RCLError):
+        if not over():  # launch takes its ROS node away when it shuts down
+            raise
 
 
-def call(context: LaunchContext, client, request, timeout_s: float):
-    """The service's response, or None when none came within `timeout_s` or launch is shutting down."""
-    done = Event()
+def call(client, request, timeout_s: float, over: Callable[[], bool]):
+    """The service's response, or None when none came within `timeout_s` or it is over."""
     future = client.call_async(request)
-    future.add_done_callback(lambda _: done.set())
-    waited = 0.0
-    while not done.wait(0.1) and waited < timeout_s and not context.is_shutdown:
-        waited += 0.1
+    end = monotonic() + timeout_s
+    while not future.done() and monotonic() < end and not over():
+        sleep(POLL_S)
     if not future.done():
         client.remove_pending_request(future)
         return None

@@ -96,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     bundle.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="bundle folder (default: as shipped)")
     demo = command("demo", "the whole product on this machine, with a mock robot", DEMO, run_demo)
     demo.add_argument("--keep", action="store_true", help="keep the log folder after the end")
+    demo.add_argument("--bundle", default="", metavar="DIR", help="bundle folder (default: as shipped)")
     return top
 
 
@@ -267,4 +268,4 @@ def run_demo(options: argparse.Namespace) -> int:
     """`demo`."""
     from shadow_intent.demo import demo
 
-    return demo(keep=options.keep)
+    return demo(options.keep, options.bundle)

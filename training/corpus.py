@@ -185,9 +185,21 @@ def split(examples: Sequence[Example]) -> dict[str, list[Example]]:
     """train (80 %), validation (10 %) and test (10 %) by hash of the group: no family is on two sides."""
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
     for example, group in zip(examples, groups(examples), strict=True):
-        bucket = int(hashlib.sha256(group.encode()).hexdigest(), 16) % 10
-        parts[{0: "test", 1: "validation"}.get(bucket, "train")].append(example)
+        parts[{0: "test", 1: "validation"}.get(_bucket(group), "train")].append(example)
     return parts
+
+
+def split_exchanges(exchanges: Sequence[Exchange]) -> dict[str, list[Exchange]]:
+    """train (90 %) and test (10 %) by hash of the text."""
+    parts: dict[str, list[Exchange]] = {"train": [], "test": []}
+    for exchange in exchanges:
+        parts["test" if _bucket(exchange.text) == 0 else "train"].append(exchange)
+    return parts
+
+
+def _bucket(name: str) -> int:
+    """One of ten, evenly and for ever."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10
 
 
 def digest(examples: Iterable[Example], exchanges: Iterable[Exchange]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -35,21 +36,25 @@ class TokenRows(nn.Module):
         super().__init__()
         means = torch.stack([table[row].mean(0) for row in rows])  # (V', d)
         new = torch.tensor([i for i, row in enumerate(rows) if len(row) > 1], dtype=torch.long)
-        self.register_buffer("known", means, persistent=False)
-        self.register_buffer("index", new, persistent=False)
+        position = torch.full((len(rows),), len(new), dtype=torch.long).index_copy(0, new, torch.arange(len(new)))
         self.new = nn.Parameter(means[new].clone())  # (V_new, d)
+        self.register_buffer("known", means.index_fill(0, new, 0.0), persistent=False)
+        self.register_buffer("position", position, persistent=False)  # in `new`; V_new where the base has the token
         self.dropout = nn.Dropout(dropout)
 
     @property
     def weight(self) -> Tensor:
         """(V', d), new rows in place."""
-        known: Tensor = self.get_buffer("known")
-        return known.index_copy(0, self.get_buffer("index"), self.new)
+        return self._rows(torch.arange(self.get_buffer("known").shape[0]))
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """(B, T) -> (B, T, d)"""
-        embedded: Tensor = self.dropout(F.embedding(input_ids, self.weight))
+        embedded: Tensor = self.dropout(self._rows(input_ids))
         return embedded
+
+    def _rows(self, ids: Tensor) -> Tensor:
+        own = F.pad(self.new, (0, 0, 0, 1))  # a zero row for tokens of the base
+        return F.embedding(ids, self.get_buffer("known")) + F.embedding(self.get_buffer("position")[ids], own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +100,10 @@ class Parts:
 
     def detached(self, frozen: bool = False) -> DetachedShadow:
         """The classifier over the robot's tokens; `frozen` with a constant table, as it is exported."""
-        table = nn.Embedding.from_pretrained(self.rows.weight.detach()) if frozen else self.rows
+        table: nn.Module = nn.Embedding.from_pretrained(self.rows.weight.detach()) if frozen else self.rows
         return DetachedShadow(self.shadow.network, self.heads, self.shadow.config, table)
 
 
 def _rows(base: PreTrainedModel, vocabulary: Vocabulary, dropout: float) -> TokenRows:
-    return TokenRows(base.get_input_embeddings().weight.detach(), vocabulary.rows, dropout)
+    table: Any = base.get_input_embeddings()
+    return TokenRows(table.weight.detach(), vocabulary.rows, dropout)

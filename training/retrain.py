@@ -17,7 +17,7 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.pipeline import Pipeline
 from training import evaluate
-from training.corpus import Example, read_corpus, split
+from training.corpus import Example, read_corpus, read_exchanges, split, split_exchanges
 from training.export import export
 from training.logs import read_reviewed
 from training.recipe import DEFAULT, Recipe
@@ -74,12 +74,14 @@ def retrain(old: Bundle, reviewed: Sequence[Example], out: Path, recipe: Recipe,
         reply_learning_rate=recipe.reply_learning_rate * GENTLE,
     )
     work = out.with_name(out.name + ".run")
-    run = Run(gentle, work, start=old.path, extra=reviewed)
+    parts = split(read_corpus())
+    exchanges = split_exchanges(read_exchanges())["train"]
+    run = Run(gentle, work, [*parts["train"], *reviewed], exchanges, start=old.path)
     run.train(steps)
     run.finish()
     candidate = out.with_name(out.name + ".candidate")
     new = export(work, candidate, gentle)
-    verdict = compare(old, new, split(read_corpus())["validation"])
+    verdict = compare(old, new, parts["validation"])
     if verdict.passed:
         shutil.rmtree(out, ignore_errors=True)
         candidate.replace(out)

@@ -7,7 +7,6 @@ run/state.pt, from which an interrupted run goes on after its last whole epoch.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from shadow_intent.cloud.base import load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.skills import load_skills
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
-from training.corpus import Example, read_corpus, read_exchanges, split
+from training.corpus import Example, Exchange, read_corpus, read_exchanges, split, split_exchanges
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
 from training.vocabulary import prune
@@ -34,23 +33,29 @@ PARTS = "parts"
 class Run:
     """Everything a run holds: model, data, optimiser, and where it is."""
 
-    def __init__(self, recipe: Recipe, folder: Path, start: Path | None = None, extra: Sequence[Example] = ()) -> None:
-        """`start`: a bundle to go on from instead of a fresh cut of the base; `extra`: more training utterances."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        examples: Sequence[Example],
+        exchanges: Sequence[Exchange],
+        start: Path | None = None,
+    ) -> None:
+        """`start`: a bundle to go on from instead of a fresh cut of the base."""
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
         self.labels = tuple(load_skills().skills)
-        train = [*split(read_corpus())["train"], *extra]
         self.base = load_base(recipe.base)
         tokenizer = load_tokenizer(recipe.base)
         if start:
             self.parts = Parts.load(start, self.base, recipe.feature_dropout / 2)
         else:
-            vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in train], recipe.frequent_merges)
+            vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in examples], recipe.frequent_merges)
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
         self.detached = self.parts.detached()
         self.model = self.parts.shadow.attach(self.base)
-        self.utterances = UtteranceBatches(train, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
-        self.exchanges = ExchangeBatches([x for x in read_exchanges() if not held_out(x.text)], tokenizer)
+        self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
+        self.exchanges = ExchangeBatches(exchanges, tokenizer)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
         self.steps_per_epoch = math.ceil(len(self.utterances) / recipe.batch_size)
         self.steps = recipe.epochs * self.steps_per_epoch
@@ -185,11 +190,6 @@ class Run:
         self.parts.save(self.folder / PARTS, self.base)
 
 
-def held_out(text: str) -> bool:
-    """One exchange in ten is kept for evaluation, by hash of its text."""
-    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 10 == 0
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, default=Path("build/run"), help="folder of this run (default: build/run)")
@@ -199,7 +199,8 @@ def main() -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     try:
-        run = Run(Recipe.load(arguments.recipe), arguments.run)
+        recipe = Recipe.load(arguments.recipe)
+        run = Run(recipe, arguments.run, split(read_corpus())["train"], split_exchanges(read_exchanges())["train"])
         run.resume()
         run.train()
         run.finish()

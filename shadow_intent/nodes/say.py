@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 
 from shadow_intent import msg
-from shadow_intent.api_names import api_name
 from shadow_intent.nodes.witness import Sent, Story, witness
 
-MOVE = 1008
 MATCH_S = 5.0
 """How long to look for the nodes, seconds."""
 
@@ -39,8 +37,8 @@ def describe(story: Story, message: object) -> str:
     if isinstance(message, msg.Intent):
         return f"intent  {message.source}: {message.decision} {message.label} ({message.reason})"
     if isinstance(message, Sent):
-        again = message.api_id == MOVE and story.requests[-2:-1] and story.requests[-2].api_id == MOVE
-        return "" if again else f"sent    {sent_text(message)}"
+        again = len(story.requests) > 1 and story.requests[-2].name == message.name == "Move"
+        return "" if again else f"sent    {message}"
     if isinstance(message, msg.SkillCommand):
         return f"plan    step {message.step}: {message.label}"
     if isinstance(message, msg.SkillStatus):
@@ -48,9 +46,3 @@ def describe(story: Story, message: object) -> str:
     if isinstance(message, msg.Reply):
         return f"reply   {message.text}" + ("" if message.final else " …")
     return ""
-
-
-def sent_text(sent: Sent) -> str:
-    """API name and parameter."""
-    name = api_name(sent.service, sent.api_id)
-    return name if sent.parameter in ("", "{}") else f"{name} {sent.parameter}"

@@ -11,6 +11,9 @@ from shadow_intent import msg
 from shadow_intent.intent import Decision, Route, Source, Utterance, is_chinese
 from shadow_intent.nodes.convert import slots_to_msg, stamp_from_ns, stamp_to_ns
 
+LAST_NS = 2**31 * 1_000_000_000 - 1
+"""The last time a stamp holds; one with too many nanoseconds would lie beyond it."""
+
 
 def utterance_of(message: msg.VoiceCommand, now_ns: int) -> Utterance:
     """A message whose stamp was left at zero was spoken now. A confidence of 0 or NaN is unknown."""
@@ -20,7 +23,7 @@ def utterance_of(message: msg.VoiceCommand, now_ns: int) -> Utterance:
         language=message.language,
         asr_confidence=None if math.isnan(confidence) or confidence == 0.0 else confidence,
         session_id=message.session_id,
-        stamp_ns=stamp_to_ns(message.header.stamp) or now_ns,
+        stamp_ns=min(stamp_to_ns(message.header.stamp), LAST_NS) or now_ns,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import rclpy
 from lifecycle_msgs.msg import Transition
@@ -18,6 +20,7 @@ from std_msgs.msg import Header
 from unitree_api.msg import Request
 
 from shadow_intent import msg
+from shadow_intent.api_names import api_name
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import stamp_from_ns
@@ -40,6 +43,19 @@ class Sent:
     """JSON."""
     at: float
     """When it was seen, seconds of time.monotonic()."""
+
+    @property
+    def name(self) -> str:
+        """Unitree's name of the call."""
+        return api_name(self.service, self.api_id)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The parameter, without the axes along which a Move does not move."""
+        return {k: v for k, v in json.loads(self.parameter or "{}").items() if v != 0.0 or self.name != "Move"}
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.values.items())})"
 
 
 @dataclass(slots=True)
@@ -97,10 +113,10 @@ class Witness(Node):
     """The node. `say` begins a story; the story fills while the node spins."""
 
     def __init__(self, watch: Callable[[Story, object], None] | None = None) -> None:
-        """`watch(story, message)` is called for every message of the current story, in the node's thread."""
         super().__init__("witness")
         self.story: Story | None = None
-        self._watch = watch
+        self.watch = watch
+        """Called as `watch(story, message)` for every message of the current story, in the node's thread."""
         self._running: set[str] = set()
         self._voice = interfaces.VOICE_COMMAND.publisher(self)
         interfaces.INTENT.subscribe(self, partial(self._add, "intents"))
@@ -145,7 +161,7 @@ class Witness(Node):
 
     def change_state(self, name: str, transition: int, seconds: float = 60.0) -> None:
         """Drives a lifecycle node. Raises ShadowIntentError when it refuses or does not answer in time."""
-        client = self.create_client(ChangeState, f"{name}/change_state")
+        client: Any = self.create_client(ChangeState, f"{name}/change_state")
         try:
             if not client.wait_for_service(timeout_sec=seconds):
                 raise ShadowIntentError(f"{name} did not come up within {seconds:g} s")
@@ -172,8 +188,8 @@ class Witness(Node):
         story.last_at = time.monotonic()
         if kind in ("requests", "replies") and story.first_at is None:
             story.first_at = story.last_at
-        if self._watch is not None:
-            self._watch(story, message)
+        if self.watch is not None:
+            self.watch(story, message)
 
     @staticmethod
     def _belongs(story: Story, intent: msg.Intent) -> bool:

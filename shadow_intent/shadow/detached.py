@@ -30,13 +30,13 @@ class DetachedShadow(nn.Module):
         network: ShadowNetwork,
         heads: ClassifierHeads,
         config: ShadowConfig,
-        embedding: nn.Embedding | None = None,
+        embedding: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.heads = heads
         self.config = config
-        self.embedding = network.embedding if embedding is None else embedding
+        self.embedding: nn.Module = network.embedding if embedding is None else embedding
 
     def state(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """s0, (B, T, d); arguments as `forward`."""

@@ -1,0 +1,386 @@
+"""intent_node in this process: real DDS, the shipped bundle, and a gRPC server whose answers the test writes."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import wait_for
+
+pytest.importorskip("rclpy")
+pytest.importorskip("shadow_intent.msg", reason="messages are not built")
+
+import grpc
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Header, String
+
+from shadow_intent import msg
+from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
+from shadow_intent.cloud.client import UNAVAILABLE
+from shadow_intent.errors import ShadowIntentError
+from shadow_intent.event_log import read_events
+from shadow_intent.nodes import interfaces
+from shadow_intent.nodes.convert import stamp_from_ns
+from shadow_intent.nodes.intent_node import IntentNode
+from shadow_intent.nodes.witness import Story, Witness
+
+SECOND = 1_000_000_000
+NOTHING_LISTENS = "127.0.0.1:1"
+
+
+class ScriptedCloud(intent_pb2_grpc.IntentServiceServicer):
+    """Answers what the test wants, when it wants."""
+
+    def __init__(self) -> None:
+        self.chunks: list[str] = []
+        self.plan: list[intent_pb2.Step] = []
+        self.code: grpc.StatusCode | None = None
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.asked: list[intent_pb2.Request] = []
+        self.cancelled = threading.Event()
+
+    def Converse(self, request: intent_pb2.Request, context: Any) -> Iterator[intent_pb2.Chunk]:
+        self.asked.append(request)
+        context.add_callback(self.cancelled.set)
+        for text in self.chunks:
+            yield intent_pb2.Chunk(utterance_id=request.utterance_id, text=text)
+        self.may_answer.wait(10)
+        if self.code is not None:
+            context.abort(self.code, "as scripted")
+        answer = intent_pb2.Answer(
+            utterance_id=request.utterance_id, text="".join(self.chunks[-1:]) or "Fine.", plan=self.plan, bundle_id="b1"
+        )
+        yield intent_pb2.Chunk(utterance_id=request.utterance_id, answer=answer)
+
+
+@pytest.fixture
+def cloud() -> Iterator[ScriptedCloud]:
+    servicer = ScriptedCloud()
+    server = grpc.server(ThreadPoolExecutor(4))
+    intent_pb2_grpc.add_IntentServiceServicer_to_server(servicer, server)
+    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"  # type: ignore[attr-defined]
+    server.start()
+    yield servicer
+    servicer.may_answer.set()
+    server.stop(0).wait()
+
+
+class Ear:
+    """What the tests hold: the node, a witness, and the log folder."""
+
+    def __init__(self, node: IntentNode, witness: Witness, logs: Path) -> None:
+        self.node, self.witness, self.logs = node, witness, logs
+
+    def say(self, text: str, **fields: Any) -> Story:
+        story = self.witness.say(text, **fields)
+        wait_for(lambda: story.intents)
+        return story
+
+    def publish(self, **fields: Any) -> msg.Intent:
+        """A voice command as it is; returns its intent."""
+        seen: list[msg.Intent] = []
+        subscription = interfaces.INTENT.subscribe(self.witness, seen.append)
+        wait_for(lambda: self.node.count_subscribers(interfaces.INTENT.name) > 1)
+        self.witness._voice.publish(msg.VoiceCommand(**fields))
+        wait_for(lambda: seen)
+        self.witness.destroy_subscription(subscription)
+        return seen[0]
+
+    def events(self) -> list[Any]:
+        (folder,) = self.logs.iterdir()
+        return list(read_events(folder))
+
+
+@pytest.fixture
+def ear(ros: Callable[..., Any], bundle_folder: Path, tmp_path: Path) -> Callable[..., Ear]:
+    """`ear(**parameters)`: an active intent_node and a witness that is matched with it."""
+
+    def make(activate: bool = True, **parameters: Any) -> Ear:
+        values = {
+            "bundle": str(bundle_folder),
+            "cloud_address": NOTHING_LISTENS,
+            "log_directory": str(tmp_path / "log"),
+            **parameters,
+        }
+        node = ros(IntentNode, parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+        witness = ros(Witness)
+        if activate:
+            witness.activate("intent_node")
+            wait_for(lambda: witness.ready() and node.count_subscribers(interfaces.REPLY.name) > 1)
+        return Ear(node, witness, tmp_path / "log")
+
+    return make
+
+
+def test_a_routine_command_becomes_an_intent(ear: Callable[..., Ear]) -> None:
+    (intent,) = ear().say("go forward two metres").intents
+    assert (intent.decision, intent.label, intent.source) == ("skill", "move_forward", "edge")
+    assert intent.slots.distance_m == 2.0 and math.isnan(intent.slots.angle_deg)
+    assert intent.text == "go forward two metres" and intent.utterance_id
+    assert 0.0 < intent.latency_ms < 1000.0
+
+
+def test_a_plain_text_is_heard_too(ear: Callable[..., Ear]) -> None:
+    made = ear()
+    seen: list[msg.Intent] = []
+    interfaces.INTENT.subscribe(made.witness, seen.append)
+    publisher = made.witness.create_publisher(String, "voice_text", QoSProfile(depth=10))
+    wait_for(lambda: publisher.get_subscription_count() and made.node.count_subscribers("intent") > 1)
+    publisher.publish(String(data="坐下"))
+    wait_for(lambda: seen)
+    assert (seen[0].label, seen[0].decision) == ("sit", "skill")
+
+
+def test_stop_is_published_while_the_classifier_is_busy(
+    ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ear()
+    busy = threading.Event()
+    monkeypatch.setattr(made.node._pipeline, "hear", lambda utterance: busy.wait(5))
+    made.witness.say("sit down")
+    wait_for(lambda: made.node._waiting)
+    (intent,) = made.say("stop").intents
+    assert (intent.label, intent.source, intent.decision) == ("stop", "stop", "skill")
+    monkeypatch.undo()
+    made.node._active = False
+    busy.set()
+
+
+def test_more_utterances_than_can_wait_drop_the_oldest(
+    ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ear()
+    hear, busy = made.node._pipeline.hear, threading.Event()
+    monkeypatch.setattr(made.node._pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
+    seen: list[msg.Intent] = []
+    interfaces.INTENT.subscribe(made.witness, seen.append)
+    wait_for(lambda: made.node.count_subscribers("intent") > 1)
+    for i in range(7):
+        made.witness.say(f"sit down {i}")
+    wait_for(lambda: len(seen) == 2)  # the first is in work, four wait
+    assert [i.text for i in seen] == ["sit down 1", "sit down 2"]
+    assert {(i.decision, i.reason) for i in seen} == {("ignore", "4 newer utterances wait for the classifier")}
+    busy.set()
+    wait_for(lambda: len(seen) == 7)
+    assert [i.text for i in seen[2:]] == [f"sit down {i}" for i in (0, 3, 4, 5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"), [(-5.0, "stale: 5."), (60.0, "in the future"), (-1e9, "stale"), (3e8, "in the future")]
+)
+def test_a_command_from_another_time_is_ignored(ear: Callable[..., Ear], seconds: float, reason: str) -> None:
+    stamp = stamp_from_ns(time.time_ns() + int(seconds * SECOND))
+    intent = ear().publish(header=Header(stamp=stamp), text="sit down", asr_confidence=math.nan)
+    assert intent.decision == "ignore" and reason in intent.reason
+    assert intent.header.stamp == stamp
+
+
+def test_a_stop_from_another_time_still_stops(ear: Callable[..., Ear]) -> None:
+    intent = ear().publish(header=Header(stamp=stamp_from_ns(SECOND)), text="stop")
+    assert (intent.decision, intent.label) == ("skill", "stop")
+
+
+def test_a_message_left_at_its_defaults_is_taken_as_spoken_now(ear: Callable[..., Ear]) -> None:
+    intent = ear().publish(text="sit down")
+    assert (intent.decision, intent.label) == ("skill", "sit")
+
+
+@pytest.mark.parametrize(
+    ("confidence", "reason"),
+    [(math.inf, "asr_confidence is inf"), (-1.0, "expected \\[0, 1\\]"), (7.0, "is 7"), (0.1, "0.10 < 0.30")],
+)
+def test_a_doubtful_confidence_is_ignored(ear: Callable[..., Ear], confidence: float, reason: str) -> None:
+    intent = ear().publish(text="sit down", asr_confidence=confidence)
+    assert intent.decision == "ignore"
+    assert reason.replace("\\", "") in intent.reason
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n\t", "…", "sit " * 2500, "\x01\x02"])
+def test_debris_is_ignored_with_a_reason(ear: Callable[..., Ear], text: str) -> None:
+    intent = ear().publish(text=text)
+    assert intent.decision == "ignore" and intent.reason
+
+
+def test_an_answer_is_streamed_and_its_plan_sent(ear: Callable[..., Ear], cloud: Any) -> None:
+    cloud.chunks = ["I sit.", "I sit. Then I wave."]
+    step = intent_pb2.Step(label="move_forward", slots=intent_pb2.Slots(distance_m=2.0))
+    cloud.plan = [intent_pb2.Step(label="sit"), step]
+    made = ear(cloud_address=cloud.address)
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing and len(story.commands) == 2 and story.said)
+    assert [(r.text, r.final) for r in story.replies] == [
+        ("I sit.", False),
+        ("I sit. Then I wave.", False),
+        ("I sit. Then I wave.", True),
+    ]
+    assert [(c.label, c.step, c.source) for c in story.commands] == [("sit", 0, "cloud"), ("move_forward", 1, "cloud")]
+    assert story.commands[1].slots.distance_m == 2.0
+    decision, closing = story.intents
+    assert (decision.decision, decision.source) == ("remote", "edge")
+    assert (closing.decision, closing.source) == ("remote", "cloud")
+    assert closing.reason == "answered by b1, plan: sit, move_forward"
+    assert {m.utterance_id for m in (*story.replies, *story.commands, *story.intents)} == {decision.utterance_id}
+    assert cloud.asked[0].text == "why is the sky blue" and cloud.asked[0].language == "en"
+
+
+@pytest.mark.parametrize(("text", "language"), [("why is the sky blue", "en"), ("天空为什么是蓝色的", "zh")])
+def test_without_a_cloud_the_speaker_is_told_in_their_language(
+    ear: Callable[..., Ear], text: str, language: str
+) -> None:
+    story = ear().say(text)
+    wait_for(lambda: story.closing and story.said)
+    assert story.said == [UNAVAILABLE[language]] and story.replies[0].language == language
+    assert story.closing is not None and story.closing.decision == "ignore"
+    assert story.closing.reason.startswith("CloudUnavailable: ")
+    assert not story.commands
+
+
+def test_no_address_is_no_cloud(ear: Callable[..., Ear]) -> None:
+    story = ear(cloud_address="").say("why is the sky blue")
+    wait_for(lambda: story.closing)
+    assert story.closing is not None
+    assert story.closing.reason == "CloudUnavailable: no cloud_address is set"
+
+
+def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(ear: Callable[..., Ear], cloud: Any) -> None:
+    cloud.may_answer.clear()
+    cloud.plan = [intent_pb2.Step(label="sit")]
+    story = ear(cloud_address=cloud.address, cloud_deadline_s=0.3).say("why is the sky blue")
+    wait_for(lambda: story.closing and story.said)
+    assert story.closing is not None and story.closing.reason.startswith("CloudUnavailable: ")
+    assert 300 <= story.closing.latency_ms < 3000
+    cloud.may_answer.set()
+    time.sleep(0.3)
+    assert not story.commands and len(story.replies) == 1
+
+
+@pytest.mark.parametrize("newer", ["stop", "sit down"])
+def test_an_overtaken_answer_moves_nothing(ear: Callable[..., Ear], cloud: Any, newer: str) -> None:
+    cloud.may_answer.clear()
+    cloud.plan = [intent_pb2.Step(label="dance")]
+    made = ear(cloud_address=cloud.address)
+    commands: list[Any] = []
+    intents: list[msg.Intent] = []
+    interfaces.SKILL_COMMAND.subscribe(made.witness, commands.append)
+    interfaces.INTENT.subscribe(made.witness, intents.append)
+    wait_for(lambda: made.node.count_subscribers("intent") > 1)
+    made.witness.say("why is the sky blue")
+    wait_for(lambda: cloud.asked)
+    made.witness.say(newer)
+    wait_for(lambda: len(intents) == 3)
+    assert [(i.source, i.decision) for i in intents[1:]] == [(intents[1].source, "skill"), ("cloud", "ignore")]
+    assert intents[2].utterance_id == intents[0].utterance_id
+    assert intents[2].reason == f"overtaken by {intents[1].label}"
+    assert cloud.cancelled.wait(2)
+    cloud.may_answer.set()
+    time.sleep(0.3)
+    assert not commands
+
+
+def test_talk_between_people_does_not_end_a_conversation(ear: Callable[..., Ear], cloud: Any) -> None:
+    cloud.may_answer.clear()
+    made = ear(cloud_address=cloud.address)
+    replies: list[msg.Reply] = []
+    interfaces.REPLY.subscribe(made.witness, replies.append)
+    made.say("why is the sky blue")
+    wait_for(lambda: cloud.asked)
+    made.say("he told me to sit")
+    cloud.may_answer.set()
+    wait_for(lambda: replies)
+    assert replies[0].text == "Fine."
+
+
+@pytest.mark.parametrize("label", ["moonwalk", "affirm", "remote"])
+def test_a_plan_outside_the_registry_is_not_sent(ear: Callable[..., Ear], cloud: Any, label: str) -> None:
+    cloud.plan = [intent_pb2.Step(label="sit"), intent_pb2.Step(label=label)]
+    story = ear(cloud_address=cloud.address).say("why is the sky blue")
+    wait_for(lambda: story.closing and story.said)
+    assert not story.commands
+    assert story.closing is not None and story.closing.reason.startswith("PlanError: ")
+
+
+def test_a_plan_with_a_nan_is_not_sent(ear: Callable[..., Ear], cloud: Any) -> None:
+    cloud.plan = [intent_pb2.Step(label="move_forward", slots=intent_pb2.Slots(distance_m=math.nan))]
+    story = ear(cloud_address=cloud.address).say("why is the sky blue")
+    wait_for(lambda: story.closing)
+    assert not story.commands and story.closing is not None and story.closing.decision == "ignore"
+
+
+def test_everything_is_in_the_log(ear: Callable[..., Ear], cloud: Any) -> None:
+    cloud.plan = [intent_pb2.Step(label="sit")]
+    made = ear(cloud_address=cloud.address)
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing and story.commands and story.said)
+    status = interfaces.SKILL_STATUS.publisher(made.witness)
+    wait_for(status.get_subscription_count)
+    status.publish(msg.SkillStatus(label="sit", state="succeeded"))
+    topics = ["intent", "voice_command", "reply", "skill_command", "intent", "skill_status"]
+    wait_for(lambda: sorted(e.topic for e in made.events()) == sorted(topics))
+    made.witness.change_state("intent_node", Transition.TRANSITION_DEACTIVATE)
+    made.witness.change_state("intent_node", Transition.TRANSITION_CLEANUP)
+    (folder,) = made.logs.iterdir()
+    assert (folder / "metadata.yaml").is_file()
+
+
+def test_redaction_keeps_the_words_in_the_room(ear: Callable[..., Ear], cloud: Any) -> None:
+    made = ear(cloud_address=cloud.address, redact_text=True)
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing and story.said)
+    assert [i.text for i in story.intents] == ["", ""]
+    assert story.said == ["Fine."]
+    wait_for(lambda: len(made.events()) == 4)
+    assert {e.fields["text"] for e in made.events()} == {""}
+
+
+def test_only_an_active_node_listens(ear: Callable[..., Ear]) -> None:
+    made = ear()
+    made.witness.change_state("intent_node", Transition.TRANSITION_DEACTIVATE)
+    story = made.witness.say("sit down")
+    time.sleep(0.3)
+    assert not story.intents
+    made.witness.change_state("intent_node", Transition.TRANSITION_ACTIVATE)
+    assert made.say("sit down").intents[0].label == "sit"
+
+
+def test_it_can_be_configured_again(ear: Callable[..., Ear]) -> None:
+    made = ear()
+    made.witness.change_state("intent_node", Transition.TRANSITION_DEACTIVATE)
+    made.witness.change_state("intent_node", Transition.TRANSITION_CLEANUP)
+    made.witness.activate("intent_node")
+    wait_for(made.witness.ready)
+    assert made.say("sit down").intents[0].label == "sit"
+    assert len(list(made.logs.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"bundle": "/absent"}, {"threads": 99}, {"bravery": 1}, {"log_directory": "/dev/null/log"}]
+)
+def test_a_wrong_parameter_keeps_it_unconfigured(ear: Callable[..., Ear], parameters: dict[str, Any]) -> None:
+    made = ear(activate=False, **parameters)
+    with pytest.raises(ShadowIntentError, match="refused to change its state"):
+        made.witness.change_state("intent_node", Transition.TRANSITION_CONFIGURE)
+
+
+def test_diagnostics_name_the_bundle_and_the_state_of_the_cloud(ear: Callable[..., Ear]) -> None:
+    made = ear(diagnostics_hz=10.0)
+    seen: list[DiagnosticArray] = []
+    interfaces.DIAGNOSTICS.subscribe(made.witness, seen.append)
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing)
+    seen.clear()
+    wait_for(lambda: len(seen) > 1)
+    (status,) = seen[-1].status
+    values = {pair.key: pair.value for pair in status.values}
+    assert status.level == b"\x01" and status.name == "/intent_node: intents"
+    assert values["cloud"].startswith("CloudUnavailable") and len(values["bundle"]) == 12
+    assert float(values["latency_p50_ms"]) > 0
