@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.event_log import read_events
@@ -125,7 +126,7 @@ def demo(keep: bool, bundle: str = "") -> int:
     """
     isolate()
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
     folder = Path(tempfile.mkdtemp(prefix="shadow_intent_demo_"))
     cast = Cast(folder)
     failure = ""
@@ -214,7 +215,7 @@ def play(cast: Cast, node: Witness, console: Console) -> None:
                 await_(cast, node, partial(walks, story), f"the robot to walk after {text!r}")
             else:
                 await_(cast, node, partial(node.over, story), f"the end of {text!r}")
-            table.add_row(*row(story))
+            table.add_row(*map(Text, row(story)))
 
 
 def walks(story: Story) -> bool:
@@ -232,7 +233,7 @@ def talk(cast: Cast, node: Witness, console: Console) -> None:
     node.watch = tell
     while True:
         try:
-            text = console.input("[bold]say> [/]").strip()
+            text = console.input("say> ").strip()
         except EOFError:
             return
         if text in ("quit", "exit"):

@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from shadow_intent.route import Policy
 from shadow_intent.shadow import DetachedShadow
 from shadow_intent.skills import load_skills
 from training import evaluate
-from training.corpus import Example, digest, read_corpus, read_exchanges, split
+from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
 from training.train import PARTS
@@ -77,18 +77,23 @@ def to_onnx(detached: DetachedShadow, path: Path) -> None:
         )
 
 
-def export(run: Path, out: Path, recipe: Recipe) -> Bundle:
-    """Writes the bundle and returns it, checked. `out` is replaced only once everything is there."""
+def write_bundle(
+    run: Path, out: Path, recipe: Recipe, parts: Mapping[str, Sequence[Example]], exchanges: Sequence[Exchange]
+) -> Bundle:
+    """Writes the bundle and returns it, checked. `out` is replaced only once everything is there.
+
+    `parts`: the utterances as `training.corpus.split` gives them.
+    """
     draft = out.with_name(out.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     base = load_base(recipe.base)
-    parts = Parts.load(run / PARTS, base)
-    to_onnx(parts.detached(frozen=True), draft / layout.MODEL)
-    parts.save(draft, base, torch.float16)
+    trained = Parts.load(run / PARTS, base)
+    to_onnx(trained.detached(frozen=True), draft / layout.MODEL)
+    trained.save(draft, base, torch.float16)
     (draft / layout.NOTICE).write_text(NOTICE, encoding="utf-8")
     (draft / layout.SAMPLES).write_text("[]", encoding="utf-8")
-    examples, exchanges = read_corpus(), read_exchanges()
+    examples = [e for part in parts.values() for e in part]
     labels = tuple(load_skills().skills)
     manifest = Manifest(
         format=layout.FORMAT,
@@ -96,14 +101,14 @@ def export(run: Path, out: Path, recipe: Recipe) -> Bundle:
         policy=Policy(accept=1.0, margin=evaluate.MARGIN),
         temperature=1.0,
         max_tokens=recipe.max_tokens,
-        shadow=parts.shadow.config.to_dict(),
+        shadow=trained.shadow.config.to_dict(),
         base={"name": recipe.base, "model": "SmolLM2-135M-Instruct", "licence": "Apache-2.0"},
         training={"recipe": recipe.as_dict(), "data_sha256": digest(examples, exchanges)},
         metrics={},
         files={},
     )
     write_manifest(draft, manifest)
-    manifest = calibrate(draft, manifest, split(examples))
+    manifest = calibrate(draft, manifest, parts)
     write_manifest(draft, manifest)
     finished = Bundle.load(draft)
     if finished.size_bytes > layout.MAX_BYTES:
@@ -113,7 +118,7 @@ def export(run: Path, out: Path, recipe: Recipe) -> Bundle:
     return Bundle.load(out)
 
 
-def calibrate(draft: Path, manifest: Manifest, parts: dict[str, list[Example]]) -> Manifest:
+def calibrate(draft: Path, manifest: Manifest, parts: Mapping[str, Sequence[Example]]) -> Manifest:
     """Temperature and thresholds from the validation part, metrics from the test part, sample logits."""
     classifier = IntentClassifier(Bundle.load(draft))
     validation = parts["validation"]
@@ -124,7 +129,7 @@ def calibrate(draft: Path, manifest: Manifest, parts: dict[str, list[Example]]) 
     policy = evaluate.choose_policy(scaled, targets, manifest.labels)
     samples = [
         {"text": e.text, "logits": row.tolist()}
-        for e, row in list(zip(validation, rows, strict=True))[:: len(rows) // SAMPLES]
+        for e, row in list(zip(validation, rows, strict=True))[:: max(1, len(rows) // SAMPLES)]
     ]
     (draft / layout.SAMPLES).write_text(json.dumps(samples, ensure_ascii=False), encoding="utf-8")
     manifest = replace(manifest, temperature=round(temperature, 4), policy=policy)
@@ -147,7 +152,8 @@ def main() -> int:
     parser.add_argument("--recipe", type=Path, default=DEFAULT, help="recipe the run was made with")
     arguments = parser.parse_args()
     try:
-        bundle = export(arguments.run, arguments.out, Recipe.load(arguments.recipe))
+        recipe = Recipe.load(arguments.recipe)
+        bundle = write_bundle(arguments.run, arguments.out, recipe, split(read_corpus()), read_exchanges())
     except (ShadowIntentError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -18,7 +18,7 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.pipeline import Pipeline
 from training import evaluate
 from training.corpus import Example, read_corpus, read_exchanges, split, split_exchanges
-from training.export import export
+from training.export import write_bundle
 from training.logs import read_reviewed
 from training.recipe import DEFAULT, Recipe
 from training.train import PARTS, Run
@@ -75,12 +75,13 @@ def retrain(old: Bundle, reviewed: Sequence[Example], out: Path, recipe: Recipe,
     )
     work = out.with_name(out.name + ".run")
     parts = split(read_corpus())
-    exchanges = split_exchanges(read_exchanges())["train"]
+    all_exchanges = read_exchanges()
+    exchanges = split_exchanges(all_exchanges)["train"]
     run = Run(gentle, work, [*parts["train"], *reviewed], exchanges, start=old.path)
     run.train(steps)
     run.finish()
     candidate = out.with_name(out.name + ".candidate")
-    new = export(work, candidate, gentle)
+    new = write_bundle(work, candidate, gentle, parts, all_exchanges)
     verdict = compare(old, new, parts["validation"])
     if verdict.passed:
         shutil.rmtree(out, ignore_errors=True)

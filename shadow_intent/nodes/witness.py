@@ -55,7 +55,8 @@ class Sent:
         return {k: v for k, v in json.loads(self.parameter or "{}").items() if v != 0.0 or self.name != "Move"}
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.values.items())})"
+        values = ", ".join(f"{key}={value}" for key, value in self.values.items())
+        return f"{self.name}({values})" if values else self.name
 
 
 @dataclass(slots=True)

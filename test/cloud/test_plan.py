@@ -84,7 +84,9 @@ def test_a_bad_plan_is_refused(line: str) -> None:
         plan.parse(f"plan: {line}\nreply: ok", TABLE)
 
 
-@pytest.mark.parametrize("text", ["", "plan: sit", "reply: hi", "hello there", "plan: sit\nhello", "reply: x\nplan: sit"])
+@pytest.mark.parametrize(
+    "text", ["", "plan: sit", "reply: hi", "hello there", "plan: sit\nhello", "reply: x\nplan: sit"]
+)
 def test_a_missing_line_is_refused(text: str) -> None:
     with pytest.raises(PlanError, match="expected a line"):
         plan.parse(text, TABLE)

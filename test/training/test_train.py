@@ -1,0 +1,125 @@
+"""Train, resume, export and retrain on a tiny base, with everything real but the size."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shadow_intent.bundle import Bundle
+from shadow_intent.classifier import IntentClassifier
+from shadow_intent.errors import BundleError, ShadowIntentError
+from training import evaluate
+from training.corpus import Example, Exchange
+from training.export import write_bundle
+from training.parts import Parts
+from training.recipe import Recipe
+from training.retrain import Verdict
+from training.train import PARTS, Run
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
+) -> Run:
+    torch.set_num_threads(1)
+    run = Run(recipe, tmp_path_factory.mktemp("run"), examples, exchanges)
+    run.train()
+    run.finish()
+    return run
+
+
+@pytest.fixture(scope="module")
+def bundle(finished: Run, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]) -> Bundle:
+    parts = {"train": examples, "validation": examples, "test": examples}
+    return write_bundle(finished.folder, finished.folder / "bundle", recipe, parts, exchanges)
+
+
+def test_training_learns_what_it_is_shown(bundle: Bundle, examples: list[Example]) -> None:
+    classifier = IntentClassifier(bundle)
+    right = sum(classifier.predict(e.text).label == e.label for e in examples)
+    assert right >= 0.8 * len(examples)
+
+
+def test_only_the_shadow_is_trained(
+    finished: Run, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
+) -> None:
+    fresh = Run(recipe, finished.folder / "other", examples, exchanges)
+    trained, start = dict(finished.base.named_parameters()), dict(fresh.base.named_parameters())
+    frozen = {id(p) for p in fresh.trainable}
+    assert all(torch.equal(trained[n], p) for n, p in start.items() if id(p) not in frozen and "adapters" not in n)
+    assert not any(p.requires_grad for p in finished.base.get_input_embeddings().parameters())
+
+
+def test_the_detached_model_is_the_same_in_onnx(bundle: Bundle, finished: Run) -> None:
+    parts = Parts.load(finished.folder / PARTS, finished.model.detach())
+    detached = parts.detached(frozen=True).eval()
+    for sample in bundle.samples[:5]:
+        ids = parts.vocabulary.tokenizer.encode(sample["text"]).ids
+        exact = detached(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.long))[0].detach().numpy()
+        assert np.abs(exact - np.array(sample["logits"])).max() < 0.1 * np.abs(exact).max() + 0.1
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
+    tmp_path: Path, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
+) -> None:
+    short = replace(recipe, epochs=2)
+    whole = Run(short, tmp_path / "whole", examples, exchanges)
+    whole.train()
+    first = Run(short, tmp_path / "parts", examples, exchanges)
+    first.train(limit=first.steps_per_epoch)
+    second = Run(short, tmp_path / "parts", examples, exchanges)
+    second.resume()
+    assert second.step == second.steps_per_epoch
+    second.train()
+    for a, b in zip(whole.trainable, second.trainable, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_run_folder_of_another_recipe_is_refused(
+    finished: Run, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
+) -> None:
+    other = Run(replace(recipe, epochs=9), finished.folder, examples, exchanges)
+    with pytest.raises(ShadowIntentError, match="another recipe"):
+        other.resume()
+
+
+def test_the_bundle_carries_what_it_promises(bundle: Bundle, recipe: Recipe) -> None:
+    manifest = bundle.manifest
+    assert manifest.training["recipe"] == recipe.as_dict() and len(manifest.training["data_sha256"]) == 64
+    assert manifest.metrics["all"]["label_accuracy"]["n"] > 0
+    assert len(bundle.samples) >= 5 and IntentClassifier(bundle).self_check() < 0.01
+    assert "Apache" in (bundle.path / "NOTICE").read_text()
+
+
+def test_an_altered_file_is_found(bundle: Bundle, tmp_path: Path) -> None:
+    copy = tmp_path / "bundle"
+    copy.mkdir()
+    for file in bundle.path.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "model.onnx").write_bytes(b"x" + (copy / "model.onnx").read_bytes()[1:])
+    with pytest.raises(BundleError, match=r"model\.onnx: SHA-256"):
+        Bundle.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("after", "action", "passed"), [(95.0, 1.0, True), (94.8, 1.2, True), (94.0, 1.0, False), (95.0, 1.5, False)]
+)
+def test_the_gate_refuses_worse_weights(after: float, action: float, passed: bool) -> None:
+    assert Verdict(95.0, after, 1.0, action).passed is passed
+
+
+def test_intervals_are_exact() -> None:
+    cell = evaluate.share(98, 100)
+    assert (cell["percent"], cell["low"], cell["high"]) == (98.0, 92.96, 99.76)
+
+
+def test_the_accept_threshold_bounds_false_action() -> None:
+    labels = ["sit", "remote"]
+    targets = np.array([0] * 100 + [1] * 100)
+    sure = np.linspace(0.5, 0.99, 100)
+    probabilities = np.concatenate([np.stack([sure, 1 - sure], 1), np.stack([sure * 0.8, 1 - sure * 0.8], 1)])
+    policy = evaluate.choose_policy(probabilities, targets, labels)
+    acts = (probabilities[100:, 0] >= policy.accept).sum()
+    assert acts <= 1 and policy.accept < 0.99
