@@ -78,7 +78,8 @@ class BuildMessages(build_ext):
         if not HAS_ROS:
             return
         stage = self.compile_messages()
-        target = HERE if self.inplace else Path(self.build_lib)
+        # colcon --symlink-install works in a folder of its own, with links to the packages that setup() names
+        target = Path.cwd() if self.inplace else Path(self.build_lib)
         for package in (NAME, *bundled_packages()):
             copy_package(stage / "python" / package, target / package)
         if {"bdist_wheel", "editable_wheel"} & set(self.distribution.command_obj):

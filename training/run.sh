@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 out=${1:-build/training}
 python=${PYTHON:-.venv/bin/python}
 mkdir -p "$out"
+# threads that spin while they wait starve whatever else runs on a small machine
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 
 echo "1/4 check the data"
 "$python" -m training.corpus

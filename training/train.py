@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from shadow_intent.cloud.base import load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
+from shadow_intent.shadow import joint_loss, label_loss
 from shadow_intent.skills import load_skills
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
 from training.corpus import Example, Exchange, read_corpus, read_exchanges, split, split_exchanges
@@ -55,7 +56,7 @@ class Run:
         self.detached = self.parts.detached()
         self.model = self.parts.shadow.attach(self.base)
         self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
-        self.exchanges = ExchangeBatches(exchanges, tokenizer)
+        self.exchanges = ExchangeBatches(exchanges, tokenizer, recipe.base_languages)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
         self.steps_per_epoch = math.ceil(len(self.utterances) / recipe.batch_size)
         self.steps = recipe.epochs * self.steps_per_epoch
@@ -130,15 +131,22 @@ class Run:
 
     def _reply_loss(self, batch: Exchanges) -> float:
         """Equation (9): the answer through the base plus λ times the answer from s⁰ alone."""
+        kept = batch.answer.shape[1] + 1  # the logits before an answer's first token predict it
         output = self.model(
             input_ids=batch.input_ids,
             attention_mask=batch.attention_mask,
-            labels=batch.labels,
             prefix_length=batch.prefix_length,
+            logits_to_keep=kept,
             use_cache=False,
         )
-        output.loss.backward()
-        return float(output.loss.item())
+        state = output.shadow_state[:, -kept:-1]  # (B, A, d)
+        loss = joint_loss(
+            label_loss(output.logits[:, :-1], batch.answer),
+            label_loss(self.model.base.get_output_embeddings()(state), batch.answer),
+            self.recipe.lambda_,
+        )
+        loss.backward()
+        return float(loss.item())
 
     def _update(self, loss: float) -> None:
         if not math.isfinite(loss):

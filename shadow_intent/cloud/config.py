@@ -48,7 +48,11 @@ class CloudConfig:
                 raise ConfigError(f"{name}: expected a whole number >= {least}, got {value!r}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: expected one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        if not self.base_languages or not all(isinstance(language, str) for language in self.base_languages):
+        if (
+            not isinstance(self.base_languages, tuple)
+            or not self.base_languages
+            or not all(isinstance(language, str) for language in self.base_languages)
+        ):
             raise ConfigError(f"base_languages: expected a list such as [en], got {self.base_languages!r}")
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ConfigError("tls_certificate and tls_key: give both or neither")

@@ -17,14 +17,13 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.cloud import plan
 from shadow_intent.cloud.base import load_base, load_tokenizer
 from shadow_intent.cloud.config import CloudConfig
+from shadow_intent.cloud.decode import PlanGrammar
 from shadow_intent.cloud.plan import Answer, Step
 from shadow_intent.errors import BundleError, CloudUnavailable, PlanError
 from shadow_intent.intent import is_chinese
 from shadow_intent.shadow import CheckpointError, load_shadow
 from shadow_intent.skills import SkillTable, load_skills
 
-CANDIDATES = 64
-"""Most probable tokens that are tried against the plan grammar at each step."""
 FIXED = {
     "zh": ("好的，我会{steps}。", "然后", "抱歉，这个问题我现在还不能用中文回答。"),
     "en": ("All right: {steps}.", ", then ", "Sorry, I have no answer to that yet."),
@@ -50,6 +49,7 @@ class Engine:
             self.model = load_shadow(self.bundle.path, base).attach(base).eval()
         except CheckpointError as error:
             raise BundleError(f"{self.bundle.path}: {error}; train a bundle on base {config.base!r}") from error
+        self._grammar = PlanGrammar(self.skills, self.tokenizer.get_vocab())
         self._generating = threading.Lock()
         self._places = threading.BoundedSemaphore(config.max_waiting + 1)
 
@@ -95,7 +95,7 @@ class Engine:
             do_sample=False,
             eos_token_id=self.tokenizer.eos_token_id,
             pad_token_id=self.tokenizer.eos_token_id,
-            logits_processor=LogitsProcessorList([_PlanGrammar(self.tokenizer, ids.shape[1], self.skills)]),
+            logits_processor=LogitsProcessorList([_PlanFirst(self.tokenizer, ids.shape[1], self._grammar)]),
             stopping_criteria=StoppingCriteriaList([writing.stop]),
             streamer=writing,
         )
@@ -109,28 +109,21 @@ def fixed_reply(steps: tuple[Step, ...], language: str, skills: SkillTable) -> s
     return with_plan.format(steps=joint.join(names)) if names else without
 
 
-class _PlanGrammar(LogitsProcessor):
-    """Until the reply begins, only tokens that can still become a valid plan keep their score."""
+class _PlanFirst(LogitsProcessor):
+    """Until the reply begins, only tokens that can still become a plan keep their score."""
 
-    def __init__(self, tokenizer: Any, prompt_length: int, skills: SkillTable) -> None:
-        self._tokenizer, self._start, self._skills = tokenizer, prompt_length, skills
+    def __init__(self, tokenizer: Any, prompt_length: int, grammar: PlanGrammar) -> None:
+        self._tokenizer, self._start, self._grammar = tokenizer, prompt_length, grammar
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """input_ids (1, T), scores (1, V)."""
         written = self._tokenizer.decode(input_ids[0, self._start :], skip_special_tokens=True)
         if plan.reply_begun(written):
             return scores
-        for token in scores[0].topk(min(CANDIDATES, scores.shape[1])).indices.tolist():
-            piece = self._tokenizer.decode([token], skip_special_tokens=True)
-            if piece and plan.may_become(written + piece, self._skills):
-                return self._only(token, scores)
-        return self._only(self._tokenizer.eos_token_id, scores)
-
-    @staticmethod
-    def _only(token: int, scores: Tensor) -> Tensor:
-        forced = torch.full_like(scores, float("-inf"))
-        forced[0, token] = 0.0
-        return forced
+        allowed = torch.tensor(self._grammar.allowed(written), device=scores.device)
+        masked = torch.full_like(scores, float("-inf"))
+        masked[:, allowed] = scores[:, allowed]
+        return masked
 
 
 class _Writing(BaseStreamer):

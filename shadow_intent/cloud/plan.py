@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadow_intent.errors import InputError, PlanError
-from shadow_intent.intent import SPEEDS, Slots
+from shadow_intent.intent import Slots
 from shadow_intent.skills import SkillTable
 
 MAX_STEPS = 8
 MAX_REPLY_CHARS = 400
 PLAN, REPLY, NO_PLAN = "plan:", "reply:", "none"
-SYSTEM = "You are Go2, a robot dog. Write the plan of skills, then the reply."
+SYSTEM = "You are Go2, a robot dog."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,12 @@ def prompt(text: str) -> list[dict[str, str]]:
 
 
 def prompt_ids(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of `prompt` through the base's chat template, up to where the answer begins."""
+    """Token ids of `prompt` through the base's chat template, up to where the answer begins.
+
+    Special tokens in the text are blanked out: spoken or typed, they would end the turn and begin another.
+    """
+    for token in tokenizer.all_special_tokens:
+        text = text.replace(token, " ")
     chat = tokenizer.apply_chat_template(prompt(text), tokenize=False, add_generation_prompt=True)
     return list(tokenizer(chat, add_special_tokens=False).input_ids)
 
@@ -88,48 +93,6 @@ def checked_step(label: str, slots: Slots, table: SkillTable) -> Step:
 def reply_begun(text: str) -> bool:
     """True once the plan line is over and the reply's marker is written."""
     return f"\n{REPLY}" in text
-
-
-def may_become(text: str, table: SkillTable) -> bool:
-    """Can `text` go on to an answer that `parse` accepts? For decoding under the plan's grammar, up to the reply."""
-    line, newline, rest = text.partition("\n")
-    head = f"{PLAN} "
-    if not line.startswith(head):
-        return not newline and head.startswith(line)
-    pieces = line.removeprefix(head).split(";")
-    if len(pieces) > MAX_STEPS or any(p and not p.startswith(" ") for p in pieces[1:]):
-        return False
-    try:
-        if newline:
-            parse(f"{line}\n{REPLY}", table)
-            return f"{REPLY} ".startswith(rest) or rest.startswith(REPLY)
-        for piece in pieces[:-1]:
-            _step(piece, table)
-    except PlanError:
-        return False
-    return _may_become_step(pieces[-1].removeprefix(" "), table, alone=len(pieces) == 1)
-
-
-def _may_become_step(piece: str, table: SkillTable, alone: bool) -> bool:
-    label, *pairs = piece.split(" ")
-    if not pairs:
-        names = [name for name, skill in table.skills.items() if skill.plannable] + [NO_PLAN] * alone
-        return any(name.startswith(label) for name in names)
-    if label not in table.skills or not table[label].plannable:
-        return False
-    try:
-        _step(" ".join([label, *pairs[:-1]]), table)
-    except PlanError:
-        return False
-    name, equals, raw = pairs[-1].partition("=")
-    used = {pair.partition("=")[0] for pair in pairs[:-1]}
-    if not equals:
-        return any(slot.startswith(name) for slot in table[label].slots if slot not in used)
-    if name not in table[label].slots or name in used:
-        return False
-    if name == "speed":
-        return any(speed.startswith(raw) for speed in SPEEDS)
-    return len(raw) <= 6 and all(c in "0123456789." for c in raw) and raw.count(".") <= 1
 
 
 def clean(reply: str) -> str:

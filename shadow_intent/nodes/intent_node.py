@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +21,7 @@ from threading import Event
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from std_msgs.msg import Header, String
@@ -134,9 +136,10 @@ class IntentNode(LifecycleNode):
     # For the other threads, and for `Conversations`
 
     def post(self, action: Callable[[], None]) -> None:
-        """Has the node's thread run `action`; any thread."""
+        """Has the node's thread run `action`; any thread. Too late once the node is destroyed."""
         self._posted.put(action)
-        self._arrival.trigger()
+        with suppress(InvalidHandle):
+            self._arrival.trigger()
 
     def _run_posted(self) -> None:
         while not self._posted.empty():
@@ -150,7 +153,7 @@ class IntentNode(LifecycleNode):
         """Publishes a decision as an intent, then logs it."""
         message = intent_to_msg(decision, self._redact)
         self.publish(interfaces.INTENT, message)
-        self._log.append(interfaces.INTENT.name, message, time.time_ns())
+        self._record(interfaces.INTENT.name, message)
 
     # Hearing
 
@@ -168,7 +171,7 @@ class IntentNode(LifecycleNode):
             self._act_on(decision)
         else:
             self._classify(utterance)
-        self._log.append(interfaces.VOICE_COMMAND.name, message, now_ns)
+        self._record(interfaces.VOICE_COMMAND.name, message)
 
     def _classify(self, utterance: Utterance) -> None:
         """Queues for the classifier; the newest utterances win."""
@@ -196,9 +199,13 @@ class IntentNode(LifecycleNode):
             self._conversations.begin(decision, self.get_parameter("cloud_deadline_s").value)
 
     def _record(self, topic: str, message: Any) -> None:
-        """Logs what was published; of a reply only its complete text."""
-        if not (isinstance(message, msg.Reply) and not message.final):
+        """Logs; of a reply only its complete text. A full disk ends the log, not the node."""
+        if isinstance(message, msg.Reply) and not message.final:
+            return
+        try:
             self._log.append(topic, message, time.time_ns())
+        except OSError as error:
+            self.get_logger().error(f"nothing more is logged: {error}")
 
     def _diagnose(self) -> None:
         """REP 107: one status, warning when the cloud failed last time."""
@@ -207,6 +214,7 @@ class IntentNode(LifecycleNode):
         values = {
             "active": self._active,
             "bundle": self._bundle.bundle_id,
+            "intent_listeners": self._outlets[interfaces.INTENT.name].get_subscription_count(),
             "latency_p50_ms": f"{statistics.median(self._latencies):.2f}" if self._latencies else "",
             "waiting": sum(not future.done() for _, future in self._waiting),
             "cloud": cloud,

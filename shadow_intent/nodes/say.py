@@ -15,11 +15,11 @@ def say(text: str, language: str, timeout_s: float) -> int:
     """Publishes and prints until the story is over; 0 when it came to its end within `timeout_s` seconds."""
     with witness(tell) as node:
         if not node.wait(node.ready, MATCH_S):
-            print("error: no intent_node hears voice_command; start it, or try shadow-intent demo", file=sys.stderr)
+            print("error: no active intent_node hears voice_command; start one, or try shadow-intent demo", file=sys.stderr)
             return 2
         story = node.say(text, language, session_id="say")
         if not node.wait(lambda: node.over(story), timeout_s):
-            what = "is not over" if story.intents else "did not begin: is intent_node active?"
+            what = "is not over" if story.intents else "has not begun"
             print(f"error: after {timeout_s:g} s the story {what}", file=sys.stderr)
             return 1
     return 0

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
@@ -30,6 +31,8 @@ from shadow_intent.nodes.run import Spinner
 SETTLE_S = 0.2
 """Topics are not ordered among each other: a story is over when nothing came for this long."""
 POLL_S = 0.01
+_FOLLOWERS = 3
+"""Of intents: skill_node, its stop listener, and the witness."""
 _OPEN = (msg.SkillStatus.ACCEPTED, msg.SkillStatus.RUNNING)
 
 
@@ -120,17 +123,35 @@ class Witness(Node):
         """Called as `watch(story, message)` for every message of the current story, in the node's thread."""
         self._running: set[str] = set()
         self._voice = interfaces.VOICE_COMMAND.publisher(self)
-        interfaces.INTENT.subscribe(self, partial(self._add, "intents"))
-        interfaces.SKILL_COMMAND.subscribe(self, partial(self._add, "commands"))
-        interfaces.SKILL_STATUS.subscribe(self, self._on_status)
-        interfaces.REPLY.subscribe(self, partial(self._add, "replies"))
-        for service, topic in interfaces.REQUESTS.items():
-            topic.subscribe(self, partial(self._on_request, service))
+        self._diagnosed: dict[str, dict[str, Any]] = {}
+        self._watched = [
+            interfaces.INTENT.subscribe(self, partial(self._add, "intents")),
+            interfaces.SKILL_COMMAND.subscribe(self, partial(self._add, "commands")),
+            interfaces.SKILL_STATUS.subscribe(self, self._on_status),
+            interfaces.REPLY.subscribe(self, partial(self._add, "replies")),
+            *(t.subscribe(self, partial(self._on_request, service)) for service, t in interfaces.REQUESTS.items()),
+        ]
+        interfaces.DIAGNOSTICS.subscribe(self, self._on_diagnostics)
 
-    def ready(self, listeners: int = 1) -> bool:
-        """At least `listeners` hear what is said, and somebody publishes intents."""
-        heard = self._voice.get_subscription_count() >= listeners
-        return heard and self.count_publishers(interfaces.INTENT.name) > 0
+    def ready(self, robot: bool = False) -> bool:
+        """intent_node is active, and everybody who will take part in a story is matched with everybody.
+
+        With `robot`, skill_node must be there too and follow the robot. What others are matched with is read from their
+        diagnostics.
+        """
+        intents, body = self._diagnosed.get("intents"), self._diagnosed.get("robot")
+        if not _active(intents) or (robot and not (_active(body) and body["level"] == DiagnosticStatus.OK)):
+            return False
+        hearers = self.count_subscribers(interfaces.VOICE_COMMAND.name)
+        followers = max(self.count_subscribers(interfaces.INTENT.name), _FOLLOWERS if robot else 1)
+        heard = self._voice.get_subscription_count() >= max(hearers, 1)
+        followed = int(intents["intent_listeners"]) >= followers
+        return heard and followed and all(map(self._matched, self._watched))
+
+    def _matched(self, subscription: Any) -> bool:
+        """As many publishers as the graph knows; ROS 2 before Jazzy cannot tell, there the graph has to do."""
+        known = self.count_publishers(subscription.topic_name)
+        return bool(getattr(subscription, "get_publisher_count", lambda: known)() >= known)
 
     def say(self, text: str, language: str = "", session_id: str = "witness") -> Story:
         """Publishes a voice command."""
@@ -197,6 +218,11 @@ class Witness(Node):
         """An intent of this utterance: stamps are unique to the nanosecond."""
         return bool(intent.header.stamp == stamp_from_ns(story.stamp_ns))
 
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            self._diagnosed[status.name.rpartition(": ")[2]] = {**values, "level": status.level}
+
     def _on_status(self, message: msg.SkillStatus) -> None:
         running = message.state == msg.SkillStatus.RUNNING
         (self._running.add if running else self._running.discard)(f"{message.utterance_id} {message.label}")
@@ -204,6 +230,10 @@ class Witness(Node):
 
     def _on_request(self, service: str, message: Request) -> None:
         self._add("requests", Sent(service, message.header.identity.api_id, message.parameter, time.monotonic()))
+
+
+def _active(diagnosed: dict[str, Any] | None) -> TypeGuard[dict[str, Any]]:
+    return diagnosed is not None and diagnosed["active"] == "True"
 
 
 @contextmanager

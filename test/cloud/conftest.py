@@ -10,8 +10,8 @@ from typing import Any
 import grpc
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from strategies import make_tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from shadow_intent import bundle as layout
 from shadow_intent.bundle import Manifest, write_manifest
@@ -34,26 +34,11 @@ LESSONS = {
     "talk on": "plan: none\nreply: " + "la " * 60,
 }
 """What the tiny base is taught: request -> answer. One of them asks for more than the skill allows."""
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>{% endif %}"
-)
 
 
 @pytest.fixture(scope="session")
 def skills() -> SkillTable:
     return load_skills()
-
-
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Bytes and nothing else: every text can be written, in the alphabet that GPT-2's tokenizers use."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", bos_token="<|im_start|>")
-    fast.chat_template = TEMPLATE
-    return fast
 
 
 def teach(model: LlamaForCausalLM, tokenizer: Any, steps: int = 400) -> None:

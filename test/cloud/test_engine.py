@@ -11,6 +11,7 @@ import torch
 
 from shadow_intent.cloud import plan
 from shadow_intent.cloud.base import load_base, load_tokenizer
+from shadow_intent.cloud.decode import plan_pattern
 from shadow_intent.cloud.engine import Engine
 from shadow_intent.cloud.plan import Step
 from shadow_intent.errors import BundleError, CloudUnavailable, ConfigError
@@ -81,14 +82,16 @@ def test_whatever_is_asked_only_known_skills_come_out(engine: Engine, text: str)
     assert answer.reply
 
 
-def test_random_weights_write_only_valid_plans(make_engine: Callable[..., Engine]) -> None:
+def test_random_weights_write_only_plans(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine(max_new_tokens=60)
+    pattern = plan_pattern(engine.skills)
     for seed in range(8):
         torch.manual_seed(seed)
         for weight in engine.model.base.parameters():
             torch.nn.init.normal_(weight, std=0.4)
-        written = engine._generate("sit", None, never)
-        assert plan.may_become(written, engine.skills) or plan.reply_begun(written), written
+        written = engine._generate("sit", lambda _: None, never)
+        assert written.startswith("plan: ")
+        assert pattern.match(written) or pattern.fullmatch(written, partial=True), written
 
 
 def test_cancelling_ends_it_between_tokens_and_frees_the_engine(make_engine: Callable[..., Engine]) -> None:

@@ -150,6 +150,12 @@ def test_no_server_is_told_at_once(connect: Connect, ask: Ask) -> None:
     assert time.monotonic() - start < 4
 
 
+def test_a_proxy_is_not_asked_for_this_machine(connect: Connect, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    with scripted(lambda r: intent_pb2.Answer(utterance_id=r.utterance_id, text="here")) as address:
+        assert connect(address).resolve(ask("hi")).reply == "here"
+
+
 def test_a_server_that_comes_back_is_found(connect: Connect, ask: Ask) -> None:
     with scripted(lambda request: intent_pb2.Answer(utterance_id=request.utterance_id, text="one")) as address:
         client = connect(address)

@@ -1,12 +1,16 @@
-"""intent_node in this process: real DDS, the shipped bundle, and a gRPC server whose answers the test writes."""
+"""intent_node in this process: real DDS, the shipped bundle, and the real server with answers the test writes."""
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,6 @@ from support import wait_for
 pytest.importorskip("rclpy")
 pytest.importorskip("shadow_intent.msg", reason="messages are not built")
 
-import grpc
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
@@ -24,11 +27,15 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header, String
 
 from shadow_intent import msg
-from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
+from shadow_intent.bundle import Bundle
 from shadow_intent.cloud.client import UNAVAILABLE
+from shadow_intent.cloud.plan import Answer, Step
+from shadow_intent.cloud.server import create_server
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.event_log import read_events
+from shadow_intent.intent import NO_SLOTS, Slots
 from shadow_intent.nodes import interfaces
+from shadow_intent.nodes.conversation import UNUSABLE
 from shadow_intent.nodes.convert import stamp_from_ns
 from shadow_intent.nodes.intent_node import IntentNode
 from shadow_intent.nodes.witness import Story, Witness
@@ -37,41 +44,36 @@ SECOND = 1_000_000_000
 NOTHING_LISTENS = "127.0.0.1:1"
 
 
-class ScriptedCloud(intent_pb2_grpc.IntentServiceServicer):
-    """Answers what the test wants, when it wants."""
+class ScriptedCloud:
+    """The engine of a real server: answers what the test wants, when it wants."""
 
-    def __init__(self) -> None:
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
         self.chunks: list[str] = []
-        self.plan: list[intent_pb2.Step] = []
-        self.code: grpc.StatusCode | None = None
+        self.steps: tuple[Step, ...] = ()
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.asked: list[intent_pb2.Request] = []
-        self.cancelled = threading.Event()
+        self.asked: list[str] = []
+        self.cancelled = False
+        self.address = ""
 
-    def Converse(self, request: intent_pb2.Request, context: Any) -> Iterator[intent_pb2.Chunk]:
-        self.asked.append(request)
-        context.add_callback(self.cancelled.set)
-        for text in self.chunks:
-            yield intent_pb2.Chunk(utterance_id=request.utterance_id, text=text)
-        self.may_answer.wait(10)
-        if self.code is not None:
-            context.abort(self.code, "as scripted")
-        answer = intent_pb2.Answer(
-            utterance_id=request.utterance_id, text="".join(self.chunks[-1:]) or "Fine.", plan=self.plan, bundle_id="b1"
-        )
-        yield intent_pb2.Chunk(utterance_id=request.utterance_id, answer=answer)
+    def answer(self, text: str, on_text: Callable[[str], None], cancelled: Callable[[], bool]) -> Answer:
+        self.asked.append(text)
+        for chunk in self.chunks:
+            on_text(chunk)
+        while not self.may_answer.wait(0.02):
+            self.cancelled = self.cancelled or cancelled()
+        return Answer("".join(self.chunks[-1:]) or "Fine.", self.steps)
 
 
 @pytest.fixture
-def cloud() -> Iterator[ScriptedCloud]:
-    servicer = ScriptedCloud()
-    server = grpc.server(ThreadPoolExecutor(4))
-    intent_pb2_grpc.add_IntentServiceServicer_to_server(servicer, server)
-    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"  # type: ignore[attr-defined]
+def cloud(bundle_folder: Path) -> Iterator[ScriptedCloud]:
+    engine = ScriptedCloud(Bundle.load(bundle_folder))
+    server, port = create_server("127.0.0.1:0", engine)
+    engine.address = f"127.0.0.1:{port}"
     server.start()
-    yield servicer
-    servicer.may_answer.set()
+    yield engine
+    engine.may_answer.set()
     server.stop(0).wait()
 
 
@@ -110,13 +112,14 @@ def ear(ros: Callable[..., Any], bundle_folder: Path, tmp_path: Path) -> Callabl
             "bundle": str(bundle_folder),
             "cloud_address": NOTHING_LISTENS,
             "log_directory": str(tmp_path / "log"),
+            "diagnostics_hz": 10.0,
             **parameters,
         }
         node = ros(IntentNode, parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
         witness = ros(Witness)
         if activate:
             witness.activate("intent_node")
-            wait_for(lambda: witness.ready() and node.count_subscribers(interfaces.REPLY.name) > 1)
+            wait_for(witness.ready)
         return Ear(node, witness, tmp_path / "log")
 
     return make
@@ -213,8 +216,7 @@ def test_debris_is_ignored_with_a_reason(ear: Callable[..., Ear], text: str) -> 
 
 def test_an_answer_is_streamed_and_its_plan_sent(ear: Callable[..., Ear], cloud: Any) -> None:
     cloud.chunks = ["I sit.", "I sit. Then I wave."]
-    step = intent_pb2.Step(label="move_forward", slots=intent_pb2.Slots(distance_m=2.0))
-    cloud.plan = [intent_pb2.Step(label="sit"), step]
+    cloud.steps = (Step("sit", NO_SLOTS), Step("move_forward", Slots(distance_m=2.0)))
     made = ear(cloud_address=cloud.address)
     story = made.say("why is the sky blue")
     wait_for(lambda: story.closing and len(story.commands) == 2 and story.said)
@@ -228,9 +230,9 @@ def test_an_answer_is_streamed_and_its_plan_sent(ear: Callable[..., Ear], cloud:
     decision, closing = story.intents
     assert (decision.decision, decision.source) == ("remote", "edge")
     assert (closing.decision, closing.source) == ("remote", "cloud")
-    assert closing.reason == "answered by b1, plan: sit, move_forward"
+    assert closing.reason == f"answered by {cloud.bundle.bundle_id}, plan: sit, move_forward"
     assert {m.utterance_id for m in (*story.replies, *story.commands, *story.intents)} == {decision.utterance_id}
-    assert cloud.asked[0].text == "why is the sky blue" and cloud.asked[0].language == "en"
+    assert cloud.asked == ["why is the sky blue"]
 
 
 @pytest.mark.parametrize(("text", "language"), [("why is the sky blue", "en"), ("天空为什么是蓝色的", "zh")])
@@ -245,16 +247,17 @@ def test_without_a_cloud_the_speaker_is_told_in_their_language(
     assert not story.commands
 
 
-def test_no_address_is_no_cloud(ear: Callable[..., Ear]) -> None:
-    story = ear(cloud_address="").say("why is the sky blue")
+@pytest.mark.parametrize(("address", "reason"), [("", "no cloud_address is set"), ("no such:place", "unavailable: ")])
+def test_no_address_is_no_cloud(ear: Callable[..., Ear], address: str, reason: str) -> None:
+    story = ear(cloud_address=address).say("why is the sky blue")
     wait_for(lambda: story.closing)
     assert story.closing is not None
-    assert story.closing.reason == "CloudUnavailable: no cloud_address is set"
+    assert story.closing.reason.startswith(f"CloudUnavailable: {reason}")
 
 
 def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(ear: Callable[..., Ear], cloud: Any) -> None:
     cloud.may_answer.clear()
-    cloud.plan = [intent_pb2.Step(label="sit")]
+    cloud.steps = (Step("sit", NO_SLOTS),)
     story = ear(cloud_address=cloud.address, cloud_deadline_s=0.3).say("why is the sky blue")
     wait_for(lambda: story.closing and story.said)
     assert story.closing is not None and story.closing.reason.startswith("CloudUnavailable: ")
@@ -267,7 +270,7 @@ def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(ear: C
 @pytest.mark.parametrize("newer", ["stop", "sit down"])
 def test_an_overtaken_answer_moves_nothing(ear: Callable[..., Ear], cloud: Any, newer: str) -> None:
     cloud.may_answer.clear()
-    cloud.plan = [intent_pb2.Step(label="dance")]
+    cloud.steps = (Step("dance", NO_SLOTS),)
     made = ear(cloud_address=cloud.address)
     commands: list[Any] = []
     intents: list[msg.Intent] = []
@@ -281,7 +284,7 @@ def test_an_overtaken_answer_moves_nothing(ear: Callable[..., Ear], cloud: Any, 
     assert [(i.source, i.decision) for i in intents[1:]] == [(intents[1].source, "skill"), ("cloud", "ignore")]
     assert intents[2].utterance_id == intents[0].utterance_id
     assert intents[2].reason == f"overtaken by {intents[1].label}"
-    assert cloud.cancelled.wait(2)
+    wait_for(lambda: cloud.cancelled)
     cloud.may_answer.set()
     time.sleep(0.3)
     assert not commands
@@ -302,22 +305,23 @@ def test_talk_between_people_does_not_end_a_conversation(ear: Callable[..., Ear]
 
 @pytest.mark.parametrize("label", ["moonwalk", "affirm", "remote"])
 def test_a_plan_outside_the_registry_is_not_sent(ear: Callable[..., Ear], cloud: Any, label: str) -> None:
-    cloud.plan = [intent_pb2.Step(label="sit"), intent_pb2.Step(label=label)]
+    cloud.steps = (Step("sit", NO_SLOTS), Step(label, NO_SLOTS))
     story = ear(cloud_address=cloud.address).say("why is the sky blue")
     wait_for(lambda: story.closing and story.said)
     assert not story.commands
     assert story.closing is not None and story.closing.reason.startswith("PlanError: ")
 
 
-def test_a_plan_with_a_nan_is_not_sent(ear: Callable[..., Ear], cloud: Any) -> None:
-    cloud.plan = [intent_pb2.Step(label="move_forward", slots=intent_pb2.Slots(distance_m=math.nan))]
+def test_a_plan_beyond_a_bound_is_not_sent(ear: Callable[..., Ear], cloud: Any) -> None:
+    cloud.steps = (Step("move_forward", Slots(distance_m=500.0)),)
     story = ear(cloud_address=cloud.address).say("why is the sky blue")
-    wait_for(lambda: story.closing)
-    assert not story.commands and story.closing is not None and story.closing.decision == "ignore"
+    wait_for(lambda: story.closing and story.said)
+    assert not story.commands and story.said == [UNUSABLE["en"]]
+    assert story.closing is not None and "outside [0.05, 5]" in story.closing.reason
 
 
 def test_everything_is_in_the_log(ear: Callable[..., Ear], cloud: Any) -> None:
-    cloud.plan = [intent_pb2.Step(label="sit")]
+    cloud.steps = (Step("sit", NO_SLOTS),)
     made = ear(cloud_address=cloud.address)
     story = made.say("why is the sky blue")
     wait_for(lambda: story.closing and story.commands and story.said)
@@ -372,7 +376,7 @@ def test_a_wrong_parameter_keeps_it_unconfigured(ear: Callable[..., Ear], parame
 
 
 def test_diagnostics_name_the_bundle_and_the_state_of_the_cloud(ear: Callable[..., Ear]) -> None:
-    made = ear(diagnostics_hz=10.0)
+    made = ear()
     seen: list[DiagnosticArray] = []
     interfaces.DIAGNOSTICS.subscribe(made.witness, seen.append)
     story = made.say("why is the sky blue")
@@ -384,3 +388,26 @@ def test_diagnostics_name_the_bundle_and_the_state_of_the_cloud(ear: Callable[..
     assert status.level == b"\x01" and status.name == "/intent_node: intents"
     assert values["cloud"].startswith("CloudUnavailable") and len(values["bundle"]) == 12
     assert float(values["latency_p50_ms"]) > 0
+
+
+def test_a_full_disk_ends_the_log_and_not_the_node(ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ear()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(made.node._log, "append", full)
+    assert made.say("sit down").decision.label == "sit"
+    assert made.say("stop").decision.label == "stop"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_well(domain: int, number: signal.Signals, tmp_path: Path) -> None:
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain)}
+    command = [sys.executable, "-m", "shadow_intent.nodes.intent_node"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        wait_for(lambda: int(status.read_text().split("SigCgt:")[1].split()[0], 16) >> (signal.SIGTERM - 1) & 1)
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stderr is not None and process.stderr.read() == b""
