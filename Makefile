@@ -20,7 +20,7 @@ help:
 	@echo 'make test     run the tests; ARGS="-k stop -x" is passed to pytest'
 	@echo 'make check    ruff and mypy'
 	@echo 'make bench    run the benchmarks'
-	@echo 'make bundle   train and pack the default bundle'
+	@echo 'make bundle   train a bundle into build/training, step by step; run again to resume'
 	@echo 'make proto    generate the gRPC modules from shadow_intent/cloud/intent.proto'
 	@echo 'make venv     install everything into .venv; PYTHON=python3.11 chooses the interpreter'
 	@echo 'make clean    remove .venv, build outputs and caches'
@@ -59,7 +59,7 @@ bench: venv
 	@$(PY) -m benchmarks
 
 bundle: venv
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh training/run.sh
+	@PYTHON=$(PY) sh training/run.sh $(ARGS)
 
 proto: venv
 	@$(PY) -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. --grpc_python_out=. shadow_intent/cloud/intent.proto

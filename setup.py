@@ -82,6 +82,8 @@ class BuildMessages(build_ext):
         target = Path.cwd() if self.inplace else Path(self.build_lib)
         for package in (NAME, *bundled_packages()):
             copy_package(stage / "python" / package, target / package)
+        if self.inplace:
+            self.distribution.packages += bundled_packages()  # what an editable install makes importable
         if {"bdist_wheel", "editable_wheel"} & set(self.distribution.command_obj):
             write_launchers(stage / "lib" / NAME)
         self.distribution.data_files += staged_files(stage)
@@ -99,7 +101,8 @@ class BuildMessages(build_ext):
             "CMAKE_INSTALL_PREFIX": stage,
             "CMAKE_BUILD_TYPE": "Release",
             "BUILD_TESTING": "OFF",
-            "Python3_EXECUTABLE": sys.executable,
+            # always the same of a venv's names for it, or everything would be compiled again
+            "Python3_EXECUTABLE": "{}/bin/python{}.{}".format(sys.prefix, *sys.version_info),
             "PYTHON_INSTALL_DIR": "python",
             "BUNDLED_PACKAGES": ";".join(bundled_packages()),
         }

@@ -53,6 +53,8 @@ STORY_S = 60.0
 """An utterance and all that follows may take this long, seconds."""
 CLOUD_S = 300.0
 """Until the cloud server answers, seconds; the first time it unpacks the base model."""
+DEADLINE_S = "30.0"
+"""Of a request to the cloud, seconds."""
 STOP_S = 10.0
 """Until a part ends after SIGINT, seconds."""
 WIDTH = 150
@@ -171,8 +173,7 @@ def perform(cast: Cast, console: Console, bundle: str) -> None:
     console.print("Starting the cloud server; the first time it unpacks its language model, about half a minute.")
     with console.status("loading the language model"):
         address = listening(cast, cloud)
-    values = {"cloud_address": address, "log_directory": str(cast.folder / "log"), "bundle": bundle}
-    cast.node("intent_node", **{name: f'"{value}"' for name, value in values.items()})
+    start_intent_node(cast, address, bundle)
     with witness() as node:
         with console.status("activating the nodes"):
             for name in ("skill_node", "intent_node"):
@@ -182,6 +183,12 @@ def perform(cast: Cast, console: Console, bundle: str) -> None:
         play(cast, node, console)
         if sys.stdin.isatty():
             talk(cast, node, console)
+
+
+def start_intent_node(cast: Cast, address: str, bundle: str) -> None:
+    """It logs below the cast's folder. A laptop that plays cloud and robot at once gets more time to answer."""
+    texts = {"cloud_address": address, "log_directory": str(cast.folder / "log"), "bundle": bundle}
+    cast.node("intent_node", cloud_deadline_s=DEADLINE_S, **{name: f'"{text}"' for name, text in texts.items()})
 
 
 def listening(cast: Cast, cloud: Part) -> str:

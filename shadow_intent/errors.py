@@ -1,13 +1,13 @@
 """The exceptions of shadow_intent.
 
-    ShadowIntentError
-    ├── ConfigError          a YAML file or parameter is wrong: names file, key, what was expected and what came
-    ├── BundleError          a bundle is missing, damaged or does not fit the skills
-    ├── InputError           an utterance, JSON line or message cannot be read
-    ├── CloudError
-    │   ├── CloudUnavailable     no cloud answered in time
-    │   └── PlanError            the model's answer is not a valid plan
-    └── RobotError           the robot refused a request, or it is not safe to talk to it
+ShadowIntentError
+├── ConfigError          a YAML file or parameter is wrong: names file, key, what was expected and what came
+├── BundleError          a bundle is missing, damaged or does not fit the skills
+├── InputError           an utterance, JSON line or message cannot be read
+├── CloudError
+│   ├── CloudUnavailable     no cloud answered in time
+│   └── PlanError            the model's answer is not a valid plan
+└── RobotError           the robot refused a request, or it is not safe to talk to it
 """
 
 

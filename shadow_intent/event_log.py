@@ -9,21 +9,19 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import yaml
 from mcap.exceptions import EndOfFile, McapError
 from mcap.records import Channel, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader
-from mcap.writer import CompressionType, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.base import TypesysError
 from rosbags.typesys.store import Typestore
 
+from shadow_intent.bag import METADATA, Bag
 from shadow_intent.errors import InputError
 from shadow_intent.intent import Event
 from shadow_intent.resources import PACKAGE, share_path
@@ -36,9 +34,6 @@ TYPES = {
     "skill_status": "SkillStatus",
 }
 """What is logged: topic and message type, as in nodes/interfaces.py."""
-METADATA = "metadata.yaml"
-_METADATA_VERSION = 9
-"""Of rosbag2_storage's BagMetadata, since ROS 2 Jazzy."""
 _SEPARATOR = "=" * 80 + "\nMSG: "
 _TORN = (EndOfFile, struct.error, UnicodeDecodeError)
 """What mcap raises where a file ends in the middle of a record."""
@@ -61,7 +56,7 @@ class EventLog:
         self._redact = redact
         self._lock = threading.Lock()
         self._store = _typestore()
-        self._bag = _Bag(self.folder)
+        self._bag = Bag(self.folder)
         self._channels: dict[str, int] = {}
         for topic, name in TYPES.items():
             kind = f"{PACKAGE}/msg/{name}"
@@ -132,7 +127,7 @@ def recover(folder: Path) -> int:
     """
     torn = _mcap_file(folder)
     draft = folder.with_name(f"{folder.name}.draft")
-    bag = _Bag(draft)
+    bag = Bag(draft)
     channels: dict[int, int] = {}
     schemas: dict[int, tuple[str, int]] = {}
     for record in _records(torn):
@@ -148,105 +143,6 @@ def recover(folder: Path) -> int:
     (draft / METADATA).replace(folder / METADATA)
     draft.rmdir()
     return sum(channel.messages for channel in bag.channels.values())
-
-
-@dataclass(slots=True)
-class _Channel:
-    """What metadata.yaml tells about a topic."""
-
-    topic: str
-    kind: str
-    type_hash: str
-    messages: int = 0
-
-
-class _Bag:
-    """A rosbag2 folder under construction."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / f"{folder.name}_0.mcap"
-        self.channels: dict[int, _Channel] = {}
-        self._span: tuple[int, int] | None = None
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._stream: IO[bytes] = self.file.open("xb")
-        except OSError as error:
-            raise InputError(f"log {self.file} cannot be written: {error.strerror}; choose another folder") from error
-        self.writer = Writer(self._stream, use_chunking=False, compression=CompressionType.NONE)
-        self.writer.start(profile="ros2", library=PACKAGE)
-
-    def channel(self, topic: str, kind: str, schema: int, type_hash: str) -> int:
-        metadata = {"offered_qos_profiles": "", "topic_type_hash": type_hash}
-        number = self.writer.register_channel(topic, "cdr", schema, metadata)
-        self.channels[number] = _Channel(topic, kind, type_hash)
-        return int(number)
-
-    def write(self, channel: int, log_ns: int, publish_ns: int, data: bytes) -> None:
-        if self._stream.closed:
-            return
-        info = self.channels[channel]
-        try:
-            self.writer.add_message(channel, log_ns, data, publish_ns, info.messages)
-            self.flush()
-        except OSError:
-            self._abandon()
-            raise
-        info.messages += 1
-        first, last = self._span or (log_ns, log_ns)
-        self._span = min(first, log_ns), max(last, log_ns)
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def _abandon(self) -> None:
-        """Closes the file as it is; `recover` completes it once there is room."""
-        with suppress(OSError):
-            self._stream.close()
-
-    def close(self, file_name: str = "") -> None:
-        """`file_name`: what the file will be called, when that is not its present name."""
-        if self._stream.closed:
-            return
-        self.writer.finish()
-        self._stream.close()
-        information = {"rosbag2_bagfile_information": self._metadata(file_name or self.file.name)}
-        text = yaml.safe_dump(information, sort_keys=False)
-        (self.folder / METADATA).write_text(text, encoding="utf-8")
-
-    def _metadata(self, file_name: str) -> dict[str, Any]:
-        """Fields of rosbag2_storage/bag_metadata.hpp."""
-        first, last = self._span or (0, 0)
-        times = {
-            "duration": {"nanoseconds": last - first},
-            "starting_time": {"nanoseconds_since_epoch": first},
-            "message_count": sum(channel.messages for channel in self.channels.values()),
-        }
-        topics = [
-            {
-                "topic_metadata": {
-                    "name": channel.topic,
-                    "type": channel.kind,
-                    "serialization_format": "cdr",
-                    "offered_qos_profiles": [],
-                    "type_description_hash": channel.type_hash,
-                },
-                "message_count": channel.messages,
-            }
-            for channel in self.channels.values()
-        ]
-        return {
-            "version": _METADATA_VERSION,
-            "storage_identifier": "mcap",
-            **times,
-            "topics_with_message_count": topics,
-            "compression_format": "",
-            "compression_mode": "",
-            "relative_file_paths": [file_name],
-            "files": [{"path": file_name, **{key: dict(v) if isinstance(v, dict) else v for key, v in times.items()}}],
-            "custom_data": None,
-            "ros_distro": "",
-        }
 
 
 def _typestore() -> Typestore:

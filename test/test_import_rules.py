@@ -16,7 +16,7 @@ GENERATED = ("msg/", "cloud/intent_pb2")
 
 LAYERS = (
     ("intent", "errors"),
-    ("stop", "slots", "route", "skills", "event_log"),
+    ("stop", "slots", "route", "skills", "bag", "event_log"),
     ("guard", "bundle"),
     ("classifier",),
     ("pipeline",),

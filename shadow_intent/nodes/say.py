@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from shadow_intent import msg
 from shadow_intent.nodes.witness import Sent, Story, witness
@@ -14,8 +15,8 @@ MATCH_S = 5.0
 def say(text: str, language: str, timeout_s: float) -> int:
     """Publishes and prints until the story is over; 0 when it came to its end within `timeout_s` seconds."""
     with witness(tell) as node:
-        if not node.wait(node.ready, MATCH_S):
-            print("error: no active intent_node hears voice_command; start one, or try shadow-intent demo", file=sys.stderr)
+        if not node.wait(partial(node.ready, robot=True), MATCH_S) and not node.ready():
+            print("error: no active intent_node hears voice_command; try shadow-intent demo", file=sys.stderr)
             return 2
         story = node.say(text, language, session_id="say")
         if not node.wait(lambda: node.over(story), timeout_s):

@@ -124,12 +124,12 @@ class Witness(Node):
         self._running: set[str] = set()
         self._voice = interfaces.VOICE_COMMAND.publisher(self)
         self._diagnosed: dict[str, dict[str, Any]] = {}
-        self._watched = [
-            interfaces.INTENT.subscribe(self, partial(self._add, "intents")),
-            interfaces.SKILL_COMMAND.subscribe(self, partial(self._add, "commands")),
-            interfaces.SKILL_STATUS.subscribe(self, self._on_status),
-            interfaces.REPLY.subscribe(self, partial(self._add, "replies")),
-            *(t.subscribe(self, partial(self._on_request, service)) for service, t in interfaces.REQUESTS.items()),
+        self._watched = [  # with how many publish it when everybody is there
+            (interfaces.INTENT.subscribe(self, partial(self._add, "intents")), 1),
+            (interfaces.SKILL_COMMAND.subscribe(self, partial(self._add, "commands")), 1),
+            (interfaces.SKILL_STATUS.subscribe(self, self._on_status), 1),
+            (interfaces.REPLY.subscribe(self, partial(self._add, "replies")), 2),
+            *((t.subscribe(self, partial(self._on_request, service)), 1) for service, t in interfaces.REQUESTS.items()),
         ]
         interfaces.DIAGNOSTICS.subscribe(self, self._on_diagnostics)
 
@@ -146,12 +146,12 @@ class Witness(Node):
         followers = max(self.count_subscribers(interfaces.INTENT.name), _FOLLOWERS if robot else 1)
         heard = self._voice.get_subscription_count() >= max(hearers, 1)
         followed = int(intents["intent_listeners"]) >= followers
-        return heard and followed and all(map(self._matched, self._watched))
+        return heard and followed and all(self._matched(s, least if robot else 0) for s, least in self._watched)
 
-    def _matched(self, subscription: Any) -> bool:
+    def _matched(self, subscription: Any, least: int) -> bool:
         """As many publishers as the graph knows; ROS 2 before Jazzy cannot tell, there the graph has to do."""
         known = self.count_publishers(subscription.topic_name)
-        return bool(getattr(subscription, "get_publisher_count", lambda: known)() >= known)
+        return bool(getattr(subscription, "get_publisher_count", lambda: known)() >= max(known, least))
 
     def say(self, text: str, language: str = "", session_id: str = "witness") -> Story:
         """Publishes a voice command."""
