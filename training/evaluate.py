@@ -119,7 +119,7 @@ def show(title: str, results: Mapping[str, Any]) -> None:
         table.add_column(column, justify="right")
     for language in (*LANGUAGES, "all"):
         if language in results:
-            table.add_row(language, *(_cell(cell) for cell in results[language].values()))
+            table.add_row(language, *map(cell, results[language].values()))
     console = Console()
     console.print(table)
     weakest = sorted(results["recall"].items(), key=lambda item: item[1]["percent"])[:6]
@@ -127,8 +127,9 @@ def show(title: str, results: Mapping[str, Any]) -> None:
     console.print("confused: " + ", ".join(f"{a} → {b or 'nothing'} ({n})" for a, b, n in results["confusions"][:8]))
 
 
-def _cell(cell: Mapping[str, Any]) -> str:
-    return f"{cell['percent']:.1f} % [{cell['low']:.1f}, {cell['high']:.1f}] n={cell['n']}" if cell["n"] else "–"
+def cell(part: Mapping[str, Any]) -> str:
+    """A share as text, with its interval."""
+    return f"{part['percent']:.1f} % [{part['low']:.1f}, {part['high']:.1f}] n={part['n']}" if part["n"] else "–"
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.pipeline import Pipeline
 from training import evaluate
-from training.corpus import Example, read_corpus, read_exchanges, split, split_exchanges
+from training.corpus import Example, Exchange, read_corpus, read_exchanges, split, split_exchanges
 from training.export import write_bundle
 from training.logs import read_reviewed
 from training.recipe import DEFAULT, Recipe
-from training.train import PARTS, Run
+from training.train import Run
 
 TOLERANCE = 0.3
 """Percentage points of label accuracy or false action that count as noise."""
@@ -62,10 +62,19 @@ def compare(old: Bundle, new: Bundle, examples: Sequence[Example]) -> Verdict:
     return Verdict(accuracy[0], accuracy[1], action[0], action[1])
 
 
-def retrain(old: Bundle, reviewed: Sequence[Example], out: Path, recipe: Recipe, steps: int = 0) -> Verdict:
+def retrain(
+    old: Bundle,
+    reviewed: Sequence[Example],
+    out: Path,
+    recipe: Recipe,
+    parts: Mapping[str, Sequence[Example]],
+    exchanges: Sequence[Exchange],
+    steps: int = 0,
+) -> Verdict:
     """Trains, exports beside `out` and compares; `out` holds the new bundle only when the verdict passes.
 
-    `steps`: optimiser steps, 0 for all of the recipe's epochs.
+    `parts`: the utterances as `training.corpus.split` gives them; `steps`: optimiser steps, 0 for all of the recipe's
+    epochs.
     """
     gentle = replace(
         recipe,
@@ -74,19 +83,16 @@ def retrain(old: Bundle, reviewed: Sequence[Example], out: Path, recipe: Recipe,
         reply_learning_rate=recipe.reply_learning_rate * GENTLE,
     )
     work = out.with_name(out.name + ".run")
-    parts = split(read_corpus())
-    all_exchanges = read_exchanges()
-    exchanges = split_exchanges(all_exchanges)["train"]
-    run = Run(gentle, work, [*parts["train"], *reviewed], exchanges, start=old.path)
+    run = Run(gentle, work, [*parts["train"], *reviewed], split_exchanges(exchanges)["train"], start=old.path)
     run.train(steps)
     run.finish()
     candidate = out.with_name(out.name + ".candidate")
-    new = write_bundle(work, candidate, gentle, parts, all_exchanges)
+    new = write_bundle(work, candidate, gentle, parts, exchanges)
     verdict = compare(old, new, parts["validation"])
     if verdict.passed:
         shutil.rmtree(out, ignore_errors=True)
         candidate.replace(out)
-    shutil.rmtree(work / PARTS)
+    shutil.rmtree(work)
     return verdict
 
 
@@ -102,7 +108,8 @@ def main() -> int:
     try:
         recipe = replace(Recipe.load(arguments.recipe), epochs=arguments.epochs, reply_epochs=1)
         old, reviewed = Bundle.load(arguments.bundle), read_reviewed(arguments.reviewed)
-        verdict = retrain(old, reviewed, arguments.out, recipe, arguments.steps)
+        parts, exchanges = split(read_corpus()), read_exchanges()
+        verdict = retrain(old, reviewed, arguments.out, recipe, parts, exchanges, arguments.steps)
     except (ShadowIntentError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -88,4 +88,7 @@ def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) ->
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     finally:
-        rclpy.try_shutdown()
+        # a launch system passes Ctrl-C on to a process that already got it: the second one must not end it as a crash
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        rclpy.try_shutdown(uninstall_handlers=False)

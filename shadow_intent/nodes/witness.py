@@ -122,7 +122,8 @@ class Witness(Node):
         self.watch = watch
         """Called as `watch(story, message)` for every message of the current story, in the node's thread."""
         self._running: set[str] = set()
-        self._voice = interfaces.VOICE_COMMAND.publisher(self)
+        self.voice = interfaces.VOICE_COMMAND.publisher(self)
+        """For voice commands that `say` would not say."""
         self._diagnosed: dict[str, dict[str, Any]] = {}
         self._watched = [  # with how many publish it when everybody is there
             (interfaces.INTENT.subscribe(self, partial(self._add, "intents")), 1),
@@ -144,7 +145,7 @@ class Witness(Node):
             return False
         hearers = self.count_subscribers(interfaces.VOICE_COMMAND.name)
         followers = max(self.count_subscribers(interfaces.INTENT.name), _FOLLOWERS if robot else 1)
-        heard = self._voice.get_subscription_count() >= max(hearers, 1)
+        heard = self.voice.get_subscription_count() >= max(hearers, 1)
         followed = int(intents["intent_listeners"]) >= followers
         return heard and followed and all(self._matched(s, least if robot else 0) for s, least in self._watched)
 
@@ -157,7 +158,7 @@ class Witness(Node):
         """Publishes a voice command."""
         stamp_ns = time.time_ns()
         self.story = Story(text, stamp_ns)
-        self._voice.publish(
+        self.voice.publish(
             msg.VoiceCommand(
                 header=Header(stamp=stamp_from_ns(stamp_ns)),
                 text=text,

@@ -45,13 +45,14 @@ def ear(ros: Callable[..., Any], bundle_folder: Path, tmp_path: Path) -> Callabl
             "cloud_address": NOTHING_LISTENS,
             "log_directory": str(tmp_path / "log"),
             "diagnostics_hz": 10.0,
+            "max_command_age_s": 10.0,
             **parameters,
         }
         node = ros(IntentNode, parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
-        witness = ros(Witness)
+        made = Ear(node, ros(Witness), tmp_path / "log")
         if activate:
-            witness.activate("intent_node")
-            wait_for(witness.ready)
-        return Ear(node, witness, tmp_path / "log")
+            made.witness.activate("intent_node")
+            wait_for(made.witness.ready, 20)
+        return made
 
     return make

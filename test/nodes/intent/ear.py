@@ -18,6 +18,7 @@ from shadow_intent import msg
 from shadow_intent.bundle import Bundle
 from shadow_intent.cloud.plan import Answer, Step
 from shadow_intent.event_log import read_events
+from shadow_intent.intent import Event
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.intent_node import IntentNode
 from shadow_intent.nodes.witness import Story, Witness
@@ -53,22 +54,24 @@ class Ear:
 
     def __init__(self, node: IntentNode, witness: Witness, logs: Path) -> None:
         self.node, self.witness, self.logs = node, witness, logs
+        self.intents: list[msg.Intent] = []
+        """Every one, also those that answer no story."""
+        interfaces.INTENT.subscribe(witness, self.intents.append)
 
-    def say(self, text: str, **fields: Any) -> Story:
-        story = self.witness.say(text, **fields)
+    def say(self, text: str) -> Story:
+        """Says it and waits for the first intent."""
+        story = self.witness.say(text)
         wait_for(lambda: story.intents)
         return story
 
     def publish(self, **fields: Any) -> msg.Intent:
         """A voice command as it is; returns its intent."""
-        seen: list[msg.Intent] = []
-        subscription = interfaces.INTENT.subscribe(self.witness, seen.append)
-        wait_for(lambda: self.node.count_subscribers(interfaces.INTENT.name) > 1)
-        self.witness._voice.publish(msg.VoiceCommand(**fields))
-        wait_for(lambda: seen)
-        self.witness.destroy_subscription(subscription)
-        return seen[0]
+        before = len(self.intents)
+        self.witness.voice.publish(msg.VoiceCommand(**fields))
+        wait_for(lambda: len(self.intents) > before)
+        return self.intents[before]
 
-    def events(self) -> list[Any]:
+    def events(self) -> list[Event]:
+        """The log so far."""
         (folder,) = self.logs.iterdir()
         return list(read_events(folder))

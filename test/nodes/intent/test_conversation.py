@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from ear import Ear
+from ear import Ear, ScriptedCloud
 from support import wait_for
 
 pytest.importorskip("rclpy")
 pytest.importorskip("shadow_intent.msg", reason="messages are not built")
 
 
-from shadow_intent import msg
 from shadow_intent.cloud.client import UNAVAILABLE
 from shadow_intent.cloud.plan import Step
 from shadow_intent.intent import NO_SLOTS, Slots
-from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.conversation import UNUSABLE
 
 SECOND = 1_000_000_000
 NOTHING_LISTENS = "127.0.0.1:1"
 
 
-def test_an_answer_is_streamed_and_its_plan_sent(ear: Callable[..., Ear], cloud: Any) -> None:
+def test_an_answer_is_streamed_and_its_plan_sent(ear: Callable[..., Ear], cloud: ScriptedCloud) -> None:
     cloud.chunks = ["I sit.", "I sit. Then I wave."]
     cloud.steps = (Step("sit", NO_SLOTS), Step("move_forward", Slots(distance_m=2.0)))
     made = ear(cloud_address=cloud.address)
@@ -66,7 +63,9 @@ def test_no_address_is_no_cloud(ear: Callable[..., Ear], address: str, reason: s
     assert story.closing.reason.startswith(f"CloudUnavailable: {reason}")
 
 
-def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(ear: Callable[..., Ear], cloud: Any) -> None:
+def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(
+    ear: Callable[..., Ear], cloud: ScriptedCloud
+) -> None:
     cloud.may_answer.clear()
     cloud.steps = (Step("sit", NO_SLOTS),)
     story = ear(cloud_address=cloud.address, cloud_deadline_s=0.3).say("why is the sky blue")
@@ -79,43 +78,37 @@ def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(ear: C
 
 
 @pytest.mark.parametrize("newer", ["stop", "sit down"])
-def test_an_overtaken_answer_moves_nothing(ear: Callable[..., Ear], cloud: Any, newer: str) -> None:
+def test_an_overtaken_answer_moves_nothing(ear: Callable[..., Ear], cloud: ScriptedCloud, newer: str) -> None:
     cloud.may_answer.clear()
     cloud.steps = (Step("dance", NO_SLOTS),)
     made = ear(cloud_address=cloud.address)
-    commands: list[Any] = []
-    intents: list[msg.Intent] = []
-    interfaces.SKILL_COMMAND.subscribe(made.witness, commands.append)
-    interfaces.INTENT.subscribe(made.witness, intents.append)
-    wait_for(lambda: made.node.count_subscribers("intent") > 1)
     made.witness.say("why is the sky blue")
     wait_for(lambda: cloud.asked)
-    made.witness.say(newer)
-    wait_for(lambda: len(intents) == 3)
-    assert [(i.source, i.decision) for i in intents[1:]] == [(intents[1].source, "skill"), ("cloud", "ignore")]
-    assert intents[2].utterance_id == intents[0].utterance_id
-    assert intents[2].reason == f"overtaken by {intents[1].label}"
+    story = made.witness.say(newer)
+    wait_for(lambda: len(made.intents) == 3)
+    asked, command, closing = made.intents
+    assert (command.decision, closing.source, closing.decision) == ("skill", "cloud", "ignore")
+    assert closing.utterance_id == asked.utterance_id
+    assert closing.reason == f"overtaken by {command.label}"
     wait_for(lambda: cloud.cancelled)
     cloud.may_answer.set()
     time.sleep(0.3)
-    assert not commands
+    assert not story.commands and not story.replies
 
 
-def test_talk_between_people_does_not_end_a_conversation(ear: Callable[..., Ear], cloud: Any) -> None:
+def test_talk_between_people_does_not_end_a_conversation(ear: Callable[..., Ear], cloud: ScriptedCloud) -> None:
     cloud.may_answer.clear()
     made = ear(cloud_address=cloud.address)
-    replies: list[msg.Reply] = []
-    interfaces.REPLY.subscribe(made.witness, replies.append)
     made.say("why is the sky blue")
     wait_for(lambda: cloud.asked)
-    made.say("he told me to sit")
+    talk = made.say("he told me to sit")
     cloud.may_answer.set()
-    wait_for(lambda: replies)
-    assert replies[0].text == "Fine."
+    wait_for(lambda: talk.said)
+    assert talk.said == ["Fine."]
 
 
 @pytest.mark.parametrize("label", ["moonwalk", "affirm", "remote"])
-def test_a_plan_outside_the_registry_is_not_sent(ear: Callable[..., Ear], cloud: Any, label: str) -> None:
+def test_a_plan_outside_the_registry_is_not_sent(ear: Callable[..., Ear], cloud: ScriptedCloud, label: str) -> None:
     cloud.steps = (Step("sit", NO_SLOTS), Step(label, NO_SLOTS))
     story = ear(cloud_address=cloud.address).say("why is the sky blue")
     wait_for(lambda: story.closing and story.said)
@@ -123,7 +116,7 @@ def test_a_plan_outside_the_registry_is_not_sent(ear: Callable[..., Ear], cloud:
     assert story.closing is not None and story.closing.reason.startswith("PlanError: ")
 
 
-def test_a_plan_beyond_a_bound_is_not_sent(ear: Callable[..., Ear], cloud: Any) -> None:
+def test_a_plan_beyond_a_bound_is_not_sent(ear: Callable[..., Ear], cloud: ScriptedCloud) -> None:
     cloud.steps = (Step("move_forward", Slots(distance_m=500.0)),)
     story = ear(cloud_address=cloud.address).say("why is the sky blue")
     wait_for(lambda: story.closing and story.said)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ear import Ear
+from ear import Ear, ScriptedCloud
 from support import wait_for
 
 pytest.importorskip("rclpy")
@@ -47,13 +47,11 @@ def test_a_routine_command_becomes_an_intent(ear: Callable[..., Ear]) -> None:
 
 def test_a_plain_text_is_heard_too(ear: Callable[..., Ear]) -> None:
     made = ear()
-    seen: list[msg.Intent] = []
-    interfaces.INTENT.subscribe(made.witness, seen.append)
     publisher = made.witness.create_publisher(String, "voice_text", QoSProfile(depth=10))
-    wait_for(lambda: publisher.get_subscription_count() and made.node.count_subscribers("intent") > 1)
+    wait_for(publisher.get_subscription_count)
     publisher.publish(String(data="坐下"))
-    wait_for(lambda: seen)
-    assert (seen[0].label, seen[0].decision) == ("sit", "skill")
+    wait_for(lambda: made.intents)
+    assert (made.intents[0].label, made.intents[0].decision) == ("sit", "skill")
 
 
 def test_stop_is_published_while_the_classifier_is_busy(
@@ -77,9 +75,7 @@ def test_more_utterances_than_can_wait_drop_the_oldest(
     made = ear()
     hear, busy = made.node._pipeline.hear, threading.Event()
     monkeypatch.setattr(made.node._pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
-    seen: list[msg.Intent] = []
-    interfaces.INTENT.subscribe(made.witness, seen.append)
-    wait_for(lambda: made.node.count_subscribers("intent") > 1)
+    seen = made.intents
     for i in range(7):
         made.witness.say(f"sit down {i}")
     wait_for(lambda: len(seen) == 2)  # the first is in work, four wait
@@ -91,7 +87,7 @@ def test_more_utterances_than_can_wait_drop_the_oldest(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "reason"), [(-5.0, "stale: 5."), (60.0, "in the future"), (-1e9, "stale"), (3e8, "in the future")]
+    ("seconds", "reason"), [(-20.0, "stale: "), (60.0, "in the future"), (-1e9, "stale"), (3e8, "in the future")]
 )
 def test_a_command_from_another_time_is_ignored(ear: Callable[..., Ear], seconds: float, reason: str) -> None:
     stamp = stamp_from_ns(time.time_ns() + int(seconds * SECOND))
@@ -126,7 +122,7 @@ def test_debris_is_ignored_with_a_reason(ear: Callable[..., Ear], text: str) -> 
     assert intent.decision == "ignore" and intent.reason
 
 
-def test_everything_is_in_the_log(ear: Callable[..., Ear], cloud: Any) -> None:
+def test_everything_is_in_the_log(ear: Callable[..., Ear], cloud: ScriptedCloud) -> None:
     cloud.steps = (Step("sit", NO_SLOTS),)
     made = ear(cloud_address=cloud.address)
     story = made.say("why is the sky blue")
@@ -142,7 +138,7 @@ def test_everything_is_in_the_log(ear: Callable[..., Ear], cloud: Any) -> None:
     assert (folder / "metadata.yaml").is_file()
 
 
-def test_redaction_keeps_the_words_in_the_room(ear: Callable[..., Ear], cloud: Any) -> None:
+def test_redaction_keeps_the_words_in_the_room(ear: Callable[..., Ear], cloud: ScriptedCloud) -> None:
     made = ear(cloud_address=cloud.address, redact_text=True)
     story = made.say("why is the sky blue")
     wait_for(lambda: story.closing and story.said)
