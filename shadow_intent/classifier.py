@@ -15,7 +15,15 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.errors import BundleError
 from shadow_intent.intent import Prediction
 
-ORT_ERRORS = (ort_state.Fail, ort_state.InvalidGraph, ort_state.InvalidProtobuf, ort_state.NoSuchFile, RuntimeError)
+ORT_ERRORS = (
+    ort_state.Fail,
+    ort_state.InvalidArgument,
+    ort_state.InvalidGraph,
+    ort_state.InvalidProtobuf,
+    ort_state.NoSuchFile,
+    ort_state.NotImplemented,
+    ort_state.RuntimeException,
+)
 SAMPLE_TOLERANCE = 0.5
 """Largest difference of a stored logit that still counts as reproduced: int8 kernels differ between processors."""
 

@@ -122,7 +122,7 @@ class Cast:
 
 
 def demo(keep: bool, bundle: str = "") -> int:
-    """Plays `SCRIPT`, then takes utterances from a terminal. 1 when a part died or did not end well.
+    """Plays `SCRIPT`, then takes utterances from a terminal. 1 when a part died or did not end well, 130 interrupted.
 
     `keep`: the folder with the log stays. `bundle`: folder, "" for the bundle that ships.
     """
@@ -131,13 +131,13 @@ def demo(keep: bool, bundle: str = "") -> int:
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
     folder = Path(tempfile.mkdtemp(prefix="shadow_intent_demo_"))
     cast = Cast(folder)
-    failure = ""
+    failure, status = "", 0
     try:
         perform(cast, console, bundle)
     except ShadowIntentError as error:
         failure = str(error)
     except KeyboardInterrupt:
-        console.print()
+        status = 130
     finally:
         problems = cast.stop()
     for problem in filter(None, [failure, *problems]):
@@ -149,7 +149,7 @@ def demo(keep: bool, bundle: str = "") -> int:
         console.print(f"Log and output of every part: {folder}")
     else:
         shutil.rmtree(folder)
-    return 1 if failure or problems else 0
+    return 1 if failure or problems else status
 
 
 def isolate() -> None:
@@ -231,7 +231,7 @@ def walks(story: Story) -> bool:
 
 
 def talk(cast: Cast, node: Witness, console: Console) -> None:
-    """Utterances from the terminal until "quit" or the end of input."""
+    """Utterances from the terminal until "quit", the end of input or Ctrl-C."""
     from shadow_intent.nodes.say import tell
 
     (log,) = (cast.folder / "log").iterdir()
@@ -241,7 +241,7 @@ def talk(cast: Cast, node: Witness, console: Console) -> None:
     while True:
         try:
             text = console.input("say> ").strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
             return
         if text in ("quit", "exit"):
             return

@@ -28,7 +28,7 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.pipeline import Pipeline
 from shadow_intent.route import IGNORE, REMOTE, Policy
-from training.corpus import CHALLENGE, LANGUAGES, Example, read_corpus, split
+from training.corpus import CHALLENGE, LANGUAGES, Example, normalise, read_corpus, split
 
 NOT_SKILLS = (REMOTE, IGNORE)
 FALSE_ACTION_TARGET = 0.01
@@ -72,6 +72,14 @@ def choose_policy(probabilities: NDArray[Any], targets: NDArray[np.int64], label
 def decide(pipeline: Pipeline, examples: Sequence[Example]) -> list[Decision]:
     """What the robot would do with each utterance."""
     return [pipeline.hear(Utterance(e.text, language=e.language)) for e in track(examples, "hearing", transient=True)]
+
+
+def held_out() -> dict[str, list[Example]]:
+    """The corpus's own held-out part, and the separate set less what the corpus happens to hold too."""
+    corpus = read_corpus()
+    known = {normalise(e.text) for e in corpus}
+    challenge = [e for e in read_corpus(CHALLENGE) if normalise(e.text) not in known]
+    return {"test": split(corpus)["test"], "challenge": challenge}
 
 
 def summarise(examples: Sequence[Example], decisions: Sequence[Decision]) -> dict[str, Any]:
@@ -140,7 +148,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         pipeline = Pipeline.from_bundle(Bundle.load(arguments.bundle))
-        sets = {"test": split(read_corpus())["test"], "challenge": read_corpus(CHALLENGE)}
+        sets = held_out()
     except ShadowIntentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -30,6 +30,9 @@ FIXED = {
 }
 """By language: the reply to a plan, what joins its steps, and the reply without one."""
 
+WARM_UP = "hello"
+"""Answered once while loading: the first generation is the slowest, and a broken model shows before anyone waits."""
+
 OnText = Callable[[str], None]
 
 
@@ -52,6 +55,7 @@ class Engine:
         self._grammar = PlanGrammar(self.skills, self.tokenizer.get_vocab())
         self._generating = threading.Lock()
         self._places = threading.BoundedSemaphore(config.max_waiting + 1)
+        self.answer(WARM_UP, lambda _: None, lambda: False)
 
     def answer(self, text: str, on_text: OnText, cancelled: Callable[[], bool]) -> Answer:
         """The answer to an utterance. `on_text` gets the reply so far as it grows.

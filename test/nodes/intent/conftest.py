@@ -20,7 +20,6 @@ from shadow_intent.cloud.server import create_server
 from shadow_intent.nodes.intent_node import IntentNode
 from shadow_intent.nodes.witness import Witness
 
-SECOND = 1_000_000_000
 NOTHING_LISTENS = "127.0.0.1:1"
 
 

@@ -23,9 +23,6 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.intent_node import IntentNode
 from shadow_intent.nodes.witness import Story, Witness
 
-SECOND = 1_000_000_000
-NOTHING_LISTENS = "127.0.0.1:1"
-
 
 class ScriptedCloud:
     """The engine of a real server: answers what the test wants, when it wants."""

@@ -18,9 +18,6 @@ from shadow_intent.cloud.plan import Step
 from shadow_intent.intent import NO_SLOTS, Slots
 from shadow_intent.nodes.conversation import UNUSABLE
 
-SECOND = 1_000_000_000
-NOTHING_LISTENS = "127.0.0.1:1"
-
 
 def test_an_answer_is_streamed_and_its_plan_sent(ear: Callable[..., Ear], cloud: ScriptedCloud) -> None:
     cloud.chunks = ["I sit.", "I sit. Then I wave."]

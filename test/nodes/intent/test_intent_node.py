@@ -34,7 +34,6 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import stamp_from_ns
 
 SECOND = 1_000_000_000
-NOTHING_LISTENS = "127.0.0.1:1"
 
 
 def test_a_routine_command_becomes_an_intent(ear: Callable[..., Ear]) -> None:
