@@ -31,7 +31,7 @@ from shadow_intent.route import IGNORE, REMOTE, Policy
 from training.corpus import CHALLENGE, LANGUAGES, Example, normalise, read_corpus, split
 
 NOT_SKILLS = (REMOTE, IGNORE)
-FALSE_ACTION_TARGET = 0.01
+FALSE_ACTION_TARGET = 0.015
 """Largest share of remote and ignore utterances of the validation part that may run a skill."""
 MARGIN = 0.1
 """`Policy.margin` of every bundle made here."""
@@ -62,11 +62,11 @@ def choose_policy(probabilities: NDArray[Any], targets: NDArray[np.int64], label
     best, top = probabilities.argmax(1), probabilities.max(1)
     lead = top - np.sort(probabilities, 1)[:, -2]
     outside = ~skill[targets]
-    for accept in np.arange(0.50, 0.991, 0.01):
+    for accept in np.arange(0.500, 0.9951, 0.005):
         acts = skill[best] & (top >= accept) & (lead >= MARGIN)
         if (acts & outside).sum() <= FALSE_ACTION_TARGET * outside.sum():
             break
-    return Policy(accept=round(float(accept), 2), margin=MARGIN)
+    return Policy(accept=round(float(accept), 3), margin=MARGIN)
 
 
 def decide(pipeline: Pipeline, examples: Sequence[Example]) -> list[Decision]:

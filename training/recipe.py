@@ -85,7 +85,7 @@ class Recipe:
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"base_languages": list(self.base_languages)}
 
     def shadow(self, num_labels: int) -> ShadowConfig:
         """The configuration of the shadow this recipe trains."""
