@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shadow_intent.errors import ConfigError
 from shadow_intent.intent import Decision, Prediction, Route, Slots, Source, Utterance
 
-REMOTE, IGNORE = "remote", "ignore"
+REMOTE, IGNORE, STOP = "remote", "ignore", "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,15 @@ class Policy:
 
     accept: float
     """A skill runs when its probability is at least this, in [0, 1]; below it the cloud is asked."""
+    accept_stop: float
+    """The same for stop, in [0, 1], which only ever makes the robot do less: asking first would be the greater risk."""
     margin: float
     """... and leads the runner-up by at least this, in [0, 1]."""
     min_asr_confidence: float = 0.3
     """Below this recogniser confidence, in [0, 1], the words themselves are in doubt: ignored."""
 
     def __post_init__(self) -> None:
-        for name in ("accept", "margin", "min_asr_confidence"):
+        for name in ("accept", "accept_stop", "margin", "min_asr_confidence"):
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1):
                 raise ConfigError(f"policy {name}: expected a number in [0, 1], got {value!r}")
@@ -48,9 +50,9 @@ def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:
         return Route.IGNORE, f"not addressed to the robot: p = {p.probability:.2f}"
     if p.label == REMOTE:
         return Route.REMOTE, f"open request: p = {p.probability:.2f}"
-    if p.probability < policy.accept:
-        reason = f"unsure: p({p.label}) = {p.probability:.2f} < {policy.accept:.2f}, next {p.runner_up}"
-        return Route.REMOTE, reason
+    least = policy.accept_stop if p.label == STOP else policy.accept
+    if p.probability < least:
+        return Route.REMOTE, f"unsure: p({p.label}) = {p.probability:.3f} < {least:.3f}, next {p.runner_up}"
     if p.probability - p.runner_up_probability < policy.margin:
         return Route.REMOTE, f"top two too close: {p.label} / {p.runner_up}"
-    return Route.SKILL, f"p = {p.probability:.2f} ≥ {policy.accept:.2f}"
+    return Route.SKILL, f"p = {p.probability:.3f} ≥ {least:.3f}"

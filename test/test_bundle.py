@@ -74,7 +74,7 @@ def test_one_altered_byte_is_found(copy: Path, name: str) -> None:
         ({"labels": ["sit"]}, "labels must be distinct strings"),
         ({"temperature": 0}, r"temperature is 0, expected a number in \(0, 100\)"),
         ({"temperature": float("nan")}, "temperature is nan"),
-        ({"policy": {"accept": 2.0, "margin": 0.1}}, "policy accept"),
+        ({"policy": {"accept": 2.0, "accept_stop": 0.5, "margin": 0.1}}, "policy accept"),
         ({"policy": {"bravery": 1.0}}, "bravery"),
         ({"colour": "red"}, "expected the keys base, files"),
     ],

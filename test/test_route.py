@@ -12,7 +12,7 @@ from shadow_intent.errors import ConfigError
 from shadow_intent.intent import NO_SLOTS, Decision, Prediction, Route, Slots, Source, Utterance
 from shadow_intent.route import Policy, route
 
-POLICY = Policy(accept=0.8, margin=0.2)
+POLICY = Policy(accept=0.8, accept_stop=0.6, margin=0.2)
 probabilities = st.floats(0.0, 1.0)
 
 
@@ -29,11 +29,17 @@ def test_a_sure_skill_runs() -> None:
 def test_an_unsure_skill_goes_to_the_cloud_and_says_what_else_it_could_be() -> None:
     decision = decide("sit", 0.79, second=0.1)
     assert decision.route is Route.REMOTE
-    assert "0.79 < 0.80" in decision.reason and "lie_down" in decision.reason
+    assert "0.790 < 0.800" in decision.reason and "lie_down" in decision.reason
+
+
+def test_stop_needs_less_because_it_only_ends_motion() -> None:
+    assert decide("stop", 0.65).route is Route.SKILL
+    assert decide("damp", 0.65).route is Route.REMOTE
+    assert decide("stop", 0.55).route is Route.REMOTE
 
 
 def test_two_skills_close_together_go_to_the_cloud() -> None:
-    policy = Policy(accept=0.4, margin=0.2)
+    policy = Policy(accept=0.4, accept_stop=0.4, margin=0.2)
     prediction = Prediction("sit", 0.5, "lie_down", 0.4, latency_ms=1.0)
     decision = route(Utterance("sit or lie"), prediction, NO_SLOTS, policy)
     assert decision.route is Route.REMOTE
@@ -50,7 +56,7 @@ def test_ignore_and_remote_need_no_threshold(probability: float) -> None:
 def test_a_skill_never_runs_below_the_threshold_or_within_the_margin(label: str, p: float, second: float) -> None:
     decision = decide(label, p, second=second)
     if decision.route is Route.SKILL:
-        assert p >= POLICY.accept and p - second >= POLICY.margin
+        assert p >= (POLICY.accept_stop if label == "stop" else POLICY.accept) and p - second >= POLICY.margin
     assert decision.reason
 
 
@@ -61,8 +67,8 @@ def test_the_decision_keeps_utterance_and_slots() -> None:
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf, "0.5", None])
-@pytest.mark.parametrize("name", ["accept", "margin", "min_asr_confidence"])
+@pytest.mark.parametrize("name", ["accept", "accept_stop", "margin", "min_asr_confidence"])
 def test_a_policy_outside_zero_to_one_is_refused(name: str, value: object) -> None:
-    values = {"accept": 0.5, "margin": 0.1, name: value}
+    values = {"accept": 0.5, "accept_stop": 0.5, "margin": 0.1, name: value}
     with pytest.raises(ConfigError, match=f"policy {name}: expected a number in"):
         Policy(**values)  # type: ignore[arg-type]

@@ -101,7 +101,7 @@ def write_bundle(
     manifest = Manifest(
         format=layout.FORMAT,
         labels=labels,
-        policy=Policy(accept=1.0, margin=evaluate.MARGIN),
+        policy=Policy(accept=1.0, accept_stop=1.0, margin=evaluate.MARGIN),
         temperature=1.0,
         max_tokens=recipe.max_tokens,
         shadow=trained.shadow.config.to_dict(),

@@ -90,7 +90,7 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory, skills: SkillTable) -> t
 
 def make_manifest(skills: SkillTable, settings: ShadowConfig) -> Manifest:
     return Manifest(
-        format=layout.FORMAT, labels=tuple(skills.skills), policy=Policy(accept=0.5, margin=0.1), temperature=1.0,
+        format=layout.FORMAT, labels=tuple(skills.skills), policy=Policy(accept=0.5, accept_stop=0.5, margin=0.1), temperature=1.0,
         max_tokens=48, shadow=settings.to_dict(), base={"name": "tiny"}, training={}, metrics={}, files={},
     )  # fmt: skip
 
