@@ -248,12 +248,19 @@ def run_bundle(options: argparse.Namespace) -> int:
         worst = IntentClassifier(bundle).self_check()
         print(f"samples   {len(bundle.samples)} reproduced, logits within {worst:.2g}")
         return 0
-    manifest = bundle.manifest
+    manifest, policy = bundle.manifest, bundle.policy
     print(f"labels    {len(bundle.labels)}: {' '.join(bundle.labels)}")
-    print(f"policy    accept {bundle.policy.accept:.3f}, margin {bundle.policy.margin:.3f}")
+    print(f"policy    accept {policy.accept:.3f}, stop {policy.accept_stop:.3f}, margin {policy.margin:.3f}")
     print(f"          temperature {manifest.temperature:.3f}, at most {manifest.max_tokens} tokens")
-    for name in ("base", "shadow", "training", "metrics"):
+    for name in ("base", "shadow", "training"):
         print(f"{name:9s} {json.dumps(getattr(manifest, name), ensure_ascii=False)}")
+    heading = "metrics"
+    for language in ("en", "zh"):
+        for name in ("label_accuracy", "false_action"):
+            if part := manifest.metrics.get(language, {}).get(name):
+                interval = f"{part['percent']} % [{part['low']}, {part['high']}]"
+                print(f"{heading:9s} {language} {name} {interval}, n = {part['n']}")
+                heading = ""
     return 0
 
 

@@ -223,6 +223,8 @@ def play(cast: Cast, node: Witness, console: Console) -> None:
             else:
                 await_(cast, node, partial(node.over, story), f"the end of {text!r}")
             table.add_row(*map(Text, row(story)))
+    if not console.is_terminal:
+        console.print()  # Live leaves the last line open there
 
 
 def walks(story: Story) -> bool:
