@@ -66,6 +66,9 @@ def to_onnx(detached: DetachedShadow, path: Path) -> None:
         )
         model = onnx.load(exact)
         del model.graph.value_info[:]  # the exporter's shapes contradict what quantize_dynamic inserts
+        for node in model.graph.node:  # stack traces of the exporter, with paths of the machine it ran on
+            del node.metadata_props[:]
+            node.doc_string = ""
         onnx.save(model, exact)
         table = Path(scratch) / "table.onnx"
         quantize_dynamic(exact, table, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8)

@@ -70,10 +70,17 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory, skills: SkillTable) -> t
     root = tmp_path_factory.mktemp("cloud")
     tokenizer = make_tokenizer()
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=2048, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, tie_word_embeddings=True,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        tie_word_embeddings=True,
+    )
     base = LlamaForCausalLM(config)
     teach(base, tokenizer)
     base.save_pretrained(root / "base")
@@ -90,9 +97,17 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory, skills: SkillTable) -> t
 
 def make_manifest(skills: SkillTable, settings: ShadowConfig) -> Manifest:
     return Manifest(
-        format=layout.FORMAT, labels=tuple(skills.skills), policy=Policy(accept=0.5, accept_stop=0.5, margin=0.1), temperature=1.0,
-        max_tokens=48, shadow=settings.to_dict(), base={"name": "tiny"}, training={}, metrics={}, files={},
-    )  # fmt: skip
+        format=layout.FORMAT,
+        labels=tuple(skills.skills),
+        policy=Policy(accept=0.5, accept_stop=0.5, margin=0.1),
+        temperature=1.0,
+        max_tokens=48,
+        shadow=settings.to_dict(),
+        base={"name": "tiny"},
+        training={},
+        metrics={},
+        files={},
+    )
 
 
 @pytest.fixture(scope="session")
