@@ -48,7 +48,7 @@ demo: venv
 	@$(PY) -m shadow_intent demo
 
 test: venv
-	@$(PY) -m pytest -n 2 $(ARGS)
+	@$(PY) -m pytest $(ARGS)
 
 check: venv
 	@$(PY) -m ruff check .

@@ -24,7 +24,7 @@ STOP_MOVE, MOVE, STAND_UP, BALANCE_STAND, HELLO, BACK_FLIP = 1003, 1008, 1004, 1
 
 
 def test_forward_one_metre_ends_one_metre_ahead_with_stop_move(robot, skills, person):
-    go2, _ = robot(), skills()
+    go2, _ = robot(time_scale=1.0), skills()  # a quicker body would turn every late message into distance
     utterance = person.say("move_forward", Slots(distance_m=1.0))
     assert person.outcome(utterance).state == "succeeded"
     assert person.states(utterance) == ["accepted", "running", "succeeded"]
@@ -38,7 +38,7 @@ def test_forward_one_metre_ends_one_metre_ahead_with_stop_move(robot, skills, pe
 
 
 def test_turn_left_ninety_degrees_turns_ninety_degrees(robot, skills, person):
-    go2, _ = robot(), skills()
+    go2, _ = robot(time_scale=1.0), skills()  # a quicker body would turn every late message into distance
     assert person.outcome(person.say("turn_left", Slots(angle_deg=90.0))).state == "succeeded"
     wait_for(lambda: go2.body.velocity[2] == 0.0)
     assert math.degrees(go2.body.yaw) == pytest.approx(90.0, abs=10.0)
@@ -120,7 +120,7 @@ def test_impossible_slots_are_refused(robot, skills, person, value):
 
 
 def test_plan_runs_its_steps_in_order(robot, skills, person):
-    go2, _ = robot(), skills()
+    go2, _ = robot(time_scale=1.0), skills()
     plan = person.plan(("turn_left", Slots(angle_deg=45.0)), ("move_forward", Slots(distance_m=0.3)))
     assert person.outcome(plan, "turn_left").state == "succeeded"
     assert person.outcome(plan, "move_forward").state == "succeeded"
