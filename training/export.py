@@ -20,6 +20,7 @@ import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from rich.progress import track
+from scipy.special import log_softmax
 
 from shadow_intent import bundle as layout
 from shadow_intent.bundle import Bundle, Manifest, write_manifest
@@ -128,14 +129,14 @@ def calibrate(draft: Path, manifest: Manifest, parts: Mapping[str, Sequence[Exam
     """Temperature and thresholds from the validation part, metrics from the test part, sample logits."""
     classifier = IntentClassifier(Bundle.load(draft))
     validation = parts["validation"]
-    rows = [classifier.logits(e.text) for e in track(validation, "calibrating", transient=True)]
+    logits = np.stack([classifier.logits(e.text) for e in track(validation, "calibrating", transient=True)])  # (N, C)
     targets = np.array([manifest.labels.index(e.label) for e in validation])
-    temperature = evaluate.fit_temperature(np.stack(rows), targets)
-    scaled = np.exp(evaluate.log_softmax(np.stack(rows) / temperature, axis=1))
+    temperature = evaluate.fit_temperature(logits, targets)
+    scaled = np.exp(log_softmax(logits / temperature, axis=1))
     policy = evaluate.choose_policy(scaled, targets, manifest.labels)
     samples = [
         {"text": e.text, "logits": row.tolist()}
-        for e, row in list(zip(validation, rows, strict=True))[:: max(1, len(rows) // SAMPLES)]
+        for e, row in list(zip(validation, logits, strict=True))[:: max(1, len(logits) // SAMPLES)]
     ]
     (draft / layout.SAMPLES).write_text(json.dumps(samples, ensure_ascii=False), encoding="utf-8")
     manifest = replace(manifest, temperature=round(temperature, 4), policy=policy)

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from shadow_intent.bundle import Bundle
 from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
-from shadow_intent.cloud.client import MAX_MESSAGE_BYTES
+from shadow_intent.cloud.client import MAX_MESSAGE_BYTES, OnText
 from shadow_intent.cloud.config import CloudConfig
 from shadow_intent.cloud.plan import Answer
 from shadow_intent.errors import CloudUnavailable, ConfigError, ShadowIntentError
@@ -38,15 +38,7 @@ class Answering(Protocol):
 
     bundle: Bundle
 
-    def answer(self, text: str, on_text: OnText, cancelled: Cancelled) -> Answer: ...
-
-
-class OnText(Protocol):
-    def __call__(self, text: str, /) -> None: ...
-
-
-class Cancelled(Protocol):
-    def __call__(self) -> bool: ...
+    def answer(self, text: str, on_text: OnText, cancelled: Callable[[], bool]) -> Answer: ...
 
 
 class IntentService(intent_pb2_grpc.IntentServiceServicer):
