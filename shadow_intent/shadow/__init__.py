@@ -8,17 +8,22 @@
 Needs torch, transformers and safetensors, nothing else of this package.
 """
 
+from .align import Alignment, align_heads
 from .checkpoint import CheckpointError, Shadow, load_shadow, save_shadow
 from .config import ShadowConfig
 from .detached import DetachedShadow
 from .heads import ClassifierHeads, pool
-from .layers import Adapters, moore_penrose
+from .layers import Adapters
 from .loss import joint_loss, label_loss, next_token_loss
 from .model import ShadowedModel, ShadowedOutput, attach
 from .network import ShadowNetwork, prefix_mask
+from .peft_folder import load_peft, save_peft
+from .projected import load_projected, save_projected
+from .shadow_peft_folder import load_shadow_peft, save_shadow_peft
 
 __all__ = [
     "Adapters",
+    "Alignment",
     "CheckpointError",
     "ClassifierHeads",
     "DetachedShadow",
@@ -27,13 +32,19 @@ __all__ = [
     "ShadowNetwork",
     "ShadowedModel",
     "ShadowedOutput",
+    "align_heads",
     "attach",
     "joint_loss",
     "label_loss",
+    "load_peft",
+    "load_projected",
     "load_shadow",
-    "moore_penrose",
+    "load_shadow_peft",
     "next_token_loss",
     "pool",
     "prefix_mask",
+    "save_peft",
+    "save_projected",
     "save_shadow",
+    "save_shadow_peft",
 ]

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
 from .config import ShadowConfig
+from .decoders import blocks_of, cast_weights, decoder_of, empty_decoder, new_decoder, table_of
 from .detached import DetachedShadow
 from .heads import ClassifierHeads
 from .layers import Adapters
 from .model import ShadowedModel, attach
-from .network import ShadowNetwork, blocks_name, cast_weights, decoder_of, empty_decoder, table_of
+from .network import ShadowNetwork
 
 FORMAT = "shadow/1"
 JSON_NAME = "shadow.json"
@@ -103,12 +104,7 @@ def load_shadow(path: str | Path, base: PreTrainedModel, dtype: torch.dtype | No
     folder = Path(path)
     meta = _read_meta(folder, base)
     shadow = _build(meta, base)
-    _fill(shadow, load_file(folder / WEIGHTS_NAME), folder / WEIGHTS_NAME)
-    table = table_of(base).weight
-    for part in shadow.parts().values():
-        cast_weights(part, dtype or table.dtype)
-        part.to(table.device)
-    return shadow
+    return fill(shadow, load_file(folder / WEIGHTS_NAME), folder / WEIGHTS_NAME, base, dtype)
 
 
 def _sizes(base: PreTrainedModel) -> dict[str, Any]:
@@ -116,7 +112,7 @@ def _sizes(base: PreTrainedModel) -> dict[str, Any]:
     return {
         "model_type": decoder.config.model_type,
         "hidden_size": decoder.config.hidden_size,
-        "blocks": len(getattr(decoder, blocks_name(decoder))),
+        "blocks": len(blocks_of(base)),
         "vocab_size": table_of(base).num_embeddings,
     }
 
@@ -139,17 +135,19 @@ def _build(meta: dict[str, Any], base: PreTrainedModel) -> Shadow:
     """The parts `meta` tells of, with weights that are still to be read."""
     config = ShadowConfig.from_dict(meta["config"])
     inner = AutoConfig.for_model(**meta["backbone"])
-    table, width = table_of(base), meta["base"]["hidden_size"]
-    if meta["own_embedding"]:
-        table = nn.Embedding(inner.vocab_size, inner.hidden_size)
-    network = ShadowNetwork(empty_decoder(inner), table, width, meta["own_embedding"])
+    width = meta["base"]["hidden_size"]
+    own = meta["own_embedding"]
+    backbone, table = new_decoder(inner) if own else (empty_decoder(inner), table_of(base))
+    network = ShadowNetwork(backbone, table, width, own)
     parts = meta["parts"]
     adapters = Adapters(width, meta["base"]["blocks"], config) if "adapters" in parts else None
     return Shadow(config, network, adapters, ClassifierHeads(width, config) if "heads" in parts else None)
 
 
-def _fill(shadow: Shadow, weights: dict[str, Tensor], file: Path) -> None:
-    """Loads every weight, or raises before any is touched."""
+def fill(
+    shadow: Shadow, weights: dict[str, Tensor], file: Path, base: PreTrainedModel, dtype: torch.dtype | None
+) -> Shadow:
+    """Loads every weight, or raises before any is touched; then takes the base's device and `dtype` or the base's."""
     states = {name: part.state_dict() for name, part in shadow.parts().items()}
     target = {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
     if missing := sorted(target.keys() - weights.keys()):
@@ -159,5 +157,9 @@ def _fill(shadow: Shadow, weights: dict[str, Tensor], file: Path) -> None:
     for key, value in weights.items():
         if value.shape != target[key].shape:
             raise CheckpointError(f"{file}: {key} must be {tuple(target[key].shape)}, got {tuple(value.shape)}")
+    table = table_of(base).weight
     for name, part in shadow.parts().items():
         part.load_state_dict({key: weights[f"{name}.{key}"] for key in states[name]})
+        cast_weights(part, dtype or table.dtype)
+        part.to(table.device)
+    return shadow

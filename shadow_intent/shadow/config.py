@@ -50,8 +50,15 @@ class ShadowConfig:
     """True lets the tokens of the prefix (the utterance) attend to each other in both directions in f."""
     lambda_: float = 0.05
     """Weight of the auxiliary loss (9), >= 0; 0 leaves it out."""
+    lambda_classify: float | None = None
+    """The same for `classify`, when classification wants another one; None takes lambda_."""
+    distill: float = 0.0
+    """Weight of the distillation loss KL(attached || detached) that pulls the shadow's own answers towards those of the
+    attached model, >= 0; no part of the paper. 0 leaves it out."""
     num_labels: int = 0
     """Classes of the classification heads; 0 means that there are none."""
+    head_bias: bool = True
+    """Whether the classification heads have a bias; those of both packages have none."""
     pooling: str = "mean"
     """"mean" over the real tokens or "last" real token; the paper and both packages use "last"."""
 
@@ -66,8 +73,10 @@ class ShadowConfig:
             raise ValueError(f"alpha must be a finite number, got {self.alpha!r}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout!r}")
-        if not 0.0 <= self.lambda_ < float("inf"):
-            raise ValueError(f"lambda_ must be a finite number >= 0, got {self.lambda_!r}")
+        for name in ("lambda_", "lambda_classify", "distill"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 <= value < float("inf"):
+                raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
 
     @property
     def first_block(self) -> int:

@@ -36,12 +36,12 @@ class ClassifierHeads(nn.Module):
 
     Args:
         width: d.
-        config: num_labels (>= 1 here) and pooling.
+        config: num_labels (>= 1 here) and head_bias.
     """
 
     def __init__(self, width: int, config: ShadowConfig) -> None:
         super().__init__()
         if config.num_labels < 1:
             raise ValueError(f"classification heads need num_labels >= 1, got {config.num_labels}")
-        self.base = nn.Linear(width, config.num_labels)
+        self.base = nn.Linear(width, config.num_labels, bias=config.head_bias)
         self.shadow = deepcopy(self.base)

@@ -133,22 +133,3 @@ class ShadowedBlock(nn.Module):
             return super().__getattr__(name)
         except AttributeError:
             return getattr(super().__getattr__("block"), name)
-
-
-def moore_penrose(large: Tensor, small: Tensor) -> Tensor:
-    """Start of P when the shadow is narrower or wider than the base: P^T = pinv(W_large) W_small.
-
-    Args:
-        large: (V, d) head of the base.
-        small: (V, d_s) head of the shadow, rows in the same order.
-
-    Returns:
-        (d, d_s), the weight of a `Linear(d_s, d)`; its error ||large P^T - small|| / ||small|| is at most 1.
-    """
-    if large.shape[0] != small.shape[0]:
-        raise ValueError(f"both heads must have one row per token, got {large.shape[0]} and {small.shape[0]} rows")
-    # The small Gram matrix instead of the tall one: V is ~100 times d. Double keeps its squared condition harmless.
-    tall = large.detach().double()
-    gram = tall.T @ tall  # (d, d)
-    right = tall.T @ small.detach().double()  # (d, d_s)
-    return (torch.linalg.pinv(gram, hermitian=True) @ right).to(small.dtype)

@@ -11,11 +11,12 @@ from transformers import Cache, DynamicCache, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast, SequenceClassifierOutput
 
 from .config import ShadowConfig
+from .decoders import blocks_name, decoder_of, head_of
 from .detached import DetachedShadow
 from .heads import ClassifierHeads, pool
 from .layers import Adapters, Carry, ShadowedBlock
 from .loss import joint_loss, label_loss, next_token_loss
-from .network import ShadowNetwork, blocks_name, decoder_of, head_of, prefix_mask
+from .network import ShadowNetwork, prefix_mask
 
 
 @dataclass

@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, Cache, PreTrainedConfig, PreTrainedModel
+from transformers import Cache, PreTrainedModel
 
+from .align import align_heads
 from .config import ShadowConfig
-from .layers import moore_penrose
-
-
-def decoder_of(model: PreTrainedModel) -> PreTrainedModel:
-    """The decoder stack inside a causal LM, such as `LlamaModel` inside `LlamaForCausalLM`."""
-    decoder = cast(PreTrainedModel, model.get_decoder())
-    blocks_name(decoder)
-    return decoder
-
-
-def table_of(model: PreTrainedModel) -> nn.Embedding:
-    """The input embedding table."""
-    table = model.get_input_embeddings()
-    if not isinstance(table, nn.Embedding):
-        raise ValueError(f"expected an input embedding table, got {type(table).__name__}")
-    return table
-
-
-def head_of(model: PreTrainedModel) -> nn.Linear:
-    """The output head that turns hidden states into next-token logits."""
-    head = model.get_output_embeddings()
-    if not isinstance(head, nn.Linear):
-        raise ValueError(f"expected a linear output head, got {type(head).__name__}")
-    return head
-
-
-def blocks_name(decoder: nn.Module) -> str:
-    """Name of the attribute that holds the decoder blocks: "layers" or "h"."""
-    for name in ("layers", "h"):
-        if isinstance(getattr(decoder, name, None), nn.ModuleList):
-            return name
-    raise ValueError(f"expected a decoder with its blocks in `layers` or `h`, got {type(decoder).__name__}")
+from .decoders import (
+    blocks_of,
+    cast_weights,
+    decoder_of,
+    empty_decoder,
+    head_of,
+    new_decoder,
+    same_tokens,
+    table_of,
+    with_fields,
+)
 
 
 def prefix_mask(attention_mask: Tensor, prefix_length: Tensor) -> Tensor:
@@ -75,22 +55,6 @@ def attention_bias(attention_mask: Tensor, prefix: Tensor, dtype: torch.dtype) -
     return bias.masked_fill(~seen, torch.finfo(dtype).min).unsqueeze(1)
 
 
-def cast_weights(module: nn.Module, dtype: torch.dtype) -> None:
-    """Gives every weight the type `dtype`, but no buffer: rotary frequencies do not survive 16 bits."""
-    for weight in module.parameters():
-        weight.data = weight.data.to(dtype)
-
-
-def empty_decoder(config: PreTrainedConfig) -> PreTrainedModel:
-    """A decoder of random weights for `config`, without an input embedding table."""
-    small = deepcopy(config)
-    small.vocab_size, small.pad_token_id = 1, None  # the table is dropped below, so build the smallest one
-    decoder = AutoModel.from_config(small)
-    decoder.set_input_embeddings(None)
-    decoder.config.vocab_size, decoder.config.pad_token_id = config.vocab_size, config.pad_token_id
-    return decoder
-
-
 class ShadowNetwork(nn.Module):
     """f and P of equation (1). Make one with `cut`, `random` or `explicit`.
 
@@ -103,6 +67,8 @@ class ShadowNetwork(nn.Module):
     """
 
     embedding: nn.Embedding
+    alignment: float | None = None
+    """Relative error of the head alignment P started from, in [0, 1]; None when it did not start from one."""
 
     def __init__(self, backbone: PreTrainedModel, embedding: nn.Embedding, width: int, own_embedding: bool) -> None:
         super().__init__()
@@ -139,43 +105,57 @@ class ShadowNetwork(nn.Module):
         """An implicit shadow: the base's own config with fewer blocks, random weights.
 
         Args:
-            overrides: fields of the base's config to replace, such as intermediate_size, num_attention_heads, or
-                hidden_size, which brings a random embedding table of the shadow's own and a random P.
+            overrides: fields of the base's config to replace, by Llama's names: intermediate_size, num_attention_heads,
+                num_key_value_heads, head_dim, or hidden_size, which brings a table of the shadow's own and a random P.
         """
-        decoder = decoder_of(base)
-        total = len(getattr(decoder, blocks_name(decoder)))
+        total = len(blocks_of(base))
         if config.num_layers > total:
             raise ValueError(f"num_layers must be <= {total}, the blocks of the base, got {config.num_layers}")
-        inner = deepcopy(decoder.config)
-        for name, value in {"num_hidden_layers": config.num_layers, **overrides}.items():
-            if not hasattr(inner, name):
-                raise ValueError(f"{type(inner).__name__} has no field {name!r}")
-            setattr(inner, name, value)
-        if getattr(inner, "layer_types", None):
-            inner.layer_types = inner.layer_types[: config.num_layers]
-        width = decoder.config.hidden_size
-        table = table_of(base)
-        own = inner.hidden_size != width
-        if own:
-            table = nn.Embedding(table.num_embeddings, inner.hidden_size)
-            nn.init.normal_(table.weight, std=0.02)
-        return cls(empty_decoder(inner), table, width, own).like(table_of(base).weight)
+        outer = decoder_of(base).config
+        inner = with_fields(outer, {"num_hidden_layers": config.num_layers, **overrides})
+        own = inner.hidden_size != outer.hidden_size
+        backbone, table = new_decoder(inner) if own else (empty_decoder(inner), table_of(base))
+        return cls(backbone, table, outer.hidden_size, own).like(table_of(base).weight)
 
     @classmethod
-    def explicit(cls, model: PreTrainedModel, base: PreTrainedModel) -> ShadowNetwork:
-        """A smaller pretrained causal LM over the base's vocabulary, with its own table.
+    def explicit(
+        cls,
+        model: PreTrainedModel,
+        base: PreTrainedModel,
+        tokenizers: tuple[Any, Any] | None = None,
+        share_embedding: bool = False,
+    ) -> ShadowNetwork:
+        """A smaller pretrained causal LM over the base's vocabulary.
 
-        P starts where the base's head on s0 comes closest to the model's own head (`moore_penrose`). The weights of
-        `model` are copied, so it stays usable.
+        P starts where the base's head on s0 comes closest to the model's own head; how close stands in `alignment`. The
+        weights of `model` are copied, so it stays usable.
+
+        Args:
+            tokenizers: of model and base, to check that they are the same; needed when the tables differ in length,
+                as padded ones of one family do. Without them only the lengths are compared.
+            share_embedding: read the base's table instead of the model's own; both must be equally wide.
+
+        Raises:
+            ValueError: the vocabularies differ, or a shared table is of another width.
         """
+        if tokenizers is not None:
+            same_tokens(*tokenizers)
+        rows, base_rows = (table_of(x).num_embeddings for x in (model, base))
+        if rows != base_rows and tokenizers is None:
+            raise ValueError(
+                f"the shadow's table has {rows} rows and the base's {base_rows}: give both tokenizers, so that it can "
+                "be checked that they share one vocabulary"
+            )
         source = decoder_of(model)
         backbone = empty_decoder(source.config)
         backbone.load_state_dict({name: source.state_dict()[name] for name in backbone.state_dict()})
-        width = decoder_of(base).config.hidden_size
-        table = deepcopy(table_of(model))
-        network = cls(backbone, table, width, own_embedding=True)
+        table = table_of(base) if share_embedding else deepcopy(table_of(model))
+        network = cls(backbone, table, decoder_of(base).config.hidden_size, own_embedding=not share_embedding)
         if isinstance(network.projection, nn.Linear):
-            network.projection.weight.data = moore_penrose(head_of(base).weight, head_of(model).weight)
+            dtype = table_of(base).weight.dtype
+            large, small = (head_of(x).weight[: min(rows, base_rows)] for x in (base, model))
+            start = align_heads(large, small, dtype)
+            network.projection.weight.data, network.alignment = start
         return network.like(table_of(base).weight)
 
     def like(self, weight: Tensor) -> ShadowNetwork:

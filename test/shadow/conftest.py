@@ -42,6 +42,12 @@ def make_qwen3() -> PreTrainedModel:
     return Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=8)).eval()
 
 
+def make_small(**sizes: int) -> PreTrainedModel:
+    """Half as wide as the others."""
+    narrow = {**SIZES, "hidden_size": WIDTH // 2, "num_hidden_layers": 3, "head_dim": 8, **sizes}
+    return LlamaForCausalLM(LlamaConfig(**narrow)).eval()
+
+
 @pytest.fixture(params=[make_llama, make_qwen3], ids=["llama", "qwen3"])
 def base(request: pytest.FixtureRequest) -> PreTrainedModel:
     """A base of each architecture."""

@@ -8,7 +8,7 @@ import torch
 from conftest import WIDTH, Batch, Build
 from transformers import LlamaForCausalLM, PreTrainedModel
 
-from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, ShadowNetwork, moore_penrose, pool
+from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, ShadowNetwork, pool
 
 
 def make_detached(base: PreTrainedModel, **settings: object) -> DetachedShadow:
@@ -89,21 +89,6 @@ def test_onnx_runtime_agrees_at_any_batch_and_length(llama: PreTrainedModel, tmp
         mask[0, length // 2 + 1 :] = 0
         (got,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
         torch.testing.assert_close(torch.from_numpy(got), shadow(ids, mask).detach(), atol=1e-4, rtol=1e-4)
-
-
-def test_moore_penrose_is_the_best_projection() -> None:
-    large, small = torch.randn(60, 32), torch.randn(60, 16)
-    start = moore_penrose(large, small)
-    torch.testing.assert_close(start, torch.linalg.pinv(large) @ small, atol=1e-5, rtol=1e-4)
-    assert (large @ start - small).norm() / small.norm() <= 1.0
-
-
-def test_moore_penrose_survives_a_rank_deficient_head() -> None:
-    large = torch.randn(60, 8) @ torch.randn(8, 32)
-    small = torch.randn(60, 16)
-    torch.testing.assert_close(
-        moore_penrose(large, small), torch.linalg.pinv(large, rtol=1e-5) @ small, atol=1e-4, rtol=1e-3
-    )
 
 
 def test_an_explicit_shadow_starts_with_its_own_language_head(llama: PreTrainedModel, batch: Batch) -> None:

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import make_llama, make_small
+from torch import Tensor
+
+from shadow_intent.shadow import ShadowNetwork, align_heads
+
+
+def relative_error(large: Tensor, weight: Tensor, small: Tensor) -> float:
+    return ((large.double() @ weight.double() - small.double()).norm() / small.double().norm()).item()
+
+
+@pytest.mark.parametrize("rows", [7, 60, 4096])
+def test_it_is_the_least_squares_solution_however_it_is_read(rows: int) -> None:
+    large, small = torch.randn(60, 32), torch.randn(60, 16)
+    weight, error = align_heads(large, small, rows=rows)
+    torch.testing.assert_close(weight, torch.linalg.pinv(large) @ small, atol=1e-5, rtol=1e-4)
+    assert error == pytest.approx(relative_error(large, weight, small), abs=1e-6)
+    assert 0 < error < 1
+
+
+def test_a_rank_deficient_head_is_survived() -> None:
+    large = torch.randn(60, 8) @ torch.randn(8, 32)
+    small = torch.randn(60, 16)
+    weight, error = align_heads(large, small)
+    assert error == pytest.approx(relative_error(large, torch.linalg.pinv(large, rtol=1e-5) @ small, small), abs=1e-4)
+    assert error == pytest.approx(relative_error(large, weight, small), abs=1e-6)
+
+
+def test_sixteen_bits_never_make_it_worse_than_nothing() -> None:
+    """Rounding the plain solution of an ill-conditioned head gives an error above 1, as the authors' notebook shows."""
+    scale = torch.logspace(0, -4, 32, dtype=torch.float64)
+    left, right = (torch.linalg.qr(torch.randn(n, 32, dtype=torch.float64)).Q for n in (200, 32))
+    large = left * scale @ right
+    small = torch.randn(200, 16, dtype=torch.float64)
+    plain = (torch.linalg.pinv(large) @ small).bfloat16()
+    assert relative_error(large, plain, small) > 1
+    weight, error = align_heads(large, small, torch.bfloat16)
+    assert weight.dtype == torch.bfloat16
+    assert error == pytest.approx(relative_error(large, weight, small), abs=1e-9)
+    assert error < 1
+
+
+def test_a_head_that_the_other_cannot_say_anything_about_has_error_one() -> None:
+    large, small = torch.zeros(20, 8), torch.zeros(20, 4)
+    large[:10], small[10:] = torch.randn(10, 8), torch.randn(10, 4)
+    weight, error = align_heads(large, small, torch.float16)
+    assert error == pytest.approx(1.0)
+    assert error <= 1.0
+    assert weight.abs().max() < 1e-6
+
+
+def test_a_head_within_the_other_is_met() -> None:
+    large = torch.randn(60, 32)
+    assert align_heads(large, large @ torch.randn(32, 16)).error < 1e-6
+
+
+@pytest.mark.parametrize("wrong", ["rows", "finite"])
+def test_heads_that_do_not_fit_are_refused(wrong: str) -> None:
+    large, small = torch.randn(60, 32), torch.randn(59 if wrong == "rows" else 60, 16)
+    small[3, 3] = float("nan")
+    with pytest.raises(ValueError, match=wrong):
+        align_heads(large, small)
+
+
+def test_an_explicit_shadow_reports_its_alignment() -> None:
+    base = make_llama()
+    network = ShadowNetwork.explicit(make_small(), base)
+    assert network.alignment is not None
+    assert 0 < network.alignment <= 1
+    assert ShadowNetwork.explicit(base, base).alignment is None
+
+
+VOCABULARY = {"a": 0, "b": 1}
+
+
+def test_other_tokens_are_refused() -> None:
+    base, small = make_llama(), make_small()
+    ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, dict(VOCABULARY)))
+    with pytest.raises(ValueError, match="one vocabulary, but 4 entries differ, the first 'a' at id 0"):
+        ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, {"b": 0, "a": 1}))
+
+
+def test_padded_tables_of_one_vocabulary_are_taken() -> None:
+    base, small = make_llama(), make_small(vocab_size=72)
+    with pytest.raises(ValueError, match="72 rows and the base's 60: give both tokenizers"):
+        ShadowNetwork.explicit(small, base)
+    network = ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, VOCABULARY))
+    expected = align_heads(base.lm_head.weight, small.lm_head.weight[:60])
+    torch.testing.assert_close(network.projection.weight, expected.weight)
+
+
+def test_an_explicit_shadow_may_read_the_table_of_its_base() -> None:
+    base = make_llama()
+    network = ShadowNetwork.explicit(make_llama(), base, share_embedding=True)
+    assert network.embedding is base.model.embed_tokens
+    with pytest.raises(ValueError, match="embedding of width 16 expected, got 32"):
+        ShadowNetwork.explicit(make_small(), base, share_embedding=True)
