@@ -39,6 +39,8 @@ class Source(str, Enum):
     """A step of a cloud plan."""
     STOP = "stop"
     """Matched before the model."""
+    SPEAKER = "speaker"
+    """Asked "did you mean", the speaker said what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,10 @@ class Decision:
     slots: Slots = NO_SLOTS
     latency_ms: float = 0.0
     """From text to this decision, milliseconds."""
+    alternatives: tuple[str, ...] = ()
+    """The labels it could be when the robot is unsure, likeliest first, at most two; empty when it is sure."""
+    reply: str = ""
+    """What the speaker is to be told about it at once; "" when nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,15 @@ from shadow_intent.skills import SkillTable, load_skills
 def hear_stop(utterance: Utterance) -> Decision | None:
     """A decision when the text is a stop or damp command: no model, no file, no network."""
     start = time.perf_counter()
-    label = stop.match(utterance.text)
-    if label is None:
+    found = stop.find(utterance.text)
+    if found is None:
         return None
     return Decision(
         utterance=utterance,
         route=Route.SKILL,
-        label=label,
+        label=found.label,
         probability=1.0,
-        reason=f"matched {label} phrase",
+        reason=f"matched {found.label} phrase: {found.phrase}",
         source=Source.STOP,
         latency_ms=(time.perf_counter() - start) * 1e3,
     )

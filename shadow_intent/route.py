@@ -9,6 +9,8 @@ from shadow_intent.errors import ConfigError
 from shadow_intent.intent import Decision, Prediction, Route, Slots, Source, Utterance
 
 REMOTE, IGNORE, STOP = "remote", "ignore", "stop"
+LIKELY = 0.1
+"""What is less probable is not worth asking the speaker about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ def route(utterance: Utterance, prediction: Prediction, slots: Slots, policy: Po
         reason=reason,
         source=Source.EDGE,
         slots=slots,
+        alternatives=_alternatives(prediction, policy) if to is Route.REMOTE else (),
     )
 
 
@@ -51,8 +54,23 @@ def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:
     if p.label == REMOTE:
         return Route.REMOTE, f"open request: p = {p.probability:.2f}"
     least = policy.accept_stop if p.label == STOP else policy.accept
+    probability, threshold = distinct(p.probability, least)
     if p.probability < least:
-        return Route.REMOTE, f"unsure: p({p.label}) = {p.probability:.3f} < {least:.3f}, next {p.runner_up}"
+        return Route.REMOTE, f"unsure: p({p.label}) = {probability} < {threshold}, next {p.runner_up}"
     if p.probability - p.runner_up_probability < policy.margin:
         return Route.REMOTE, f"top two too close: {p.label} / {p.runner_up}"
-    return Route.SKILL, f"p = {p.probability:.3f} ≥ {least:.3f}"
+    return Route.SKILL, f"p = {probability} ≥ {threshold}"
+
+
+def _alternatives(p: Prediction, policy: Policy) -> tuple[str, ...]:
+    """What the speaker may have meant, should nobody else be able to tell."""
+    if p.label == REMOTE and p.probability >= policy.accept:
+        return ()
+    likely = [(p.label, p.probability), (p.runner_up, p.runner_up_probability)]
+    return tuple(label for label, probability in likely if probability >= LIKELY and label not in (REMOTE, IGNORE))
+
+
+def distinct(a: float, b: float) -> tuple[str, str]:
+    """Both with two decimals, or with as many as it takes to tell them apart, at most six."""
+    digits = next((n for n in range(2, 6) if a == b or f"{a:.{n}f}" != f"{b:.{n}f}"), 6)
+    return f"{a:.{digits}f}", f"{b:.{digits}f}"

@@ -14,6 +14,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "code": ("The robot refused: {detail} (code {code}).", "机器人拒绝了：{detail}（代码{code}）。"),
     "controller": ("Someone is using the hand controller.", "有人正在使用遥控器。"),
     "damped": ("My motors are off. Tell me to stand up first.", "电机已关闭，请先让我站起来。"),
+    "did_you_mean": ("Did you mean {name}? Say yes or no.", "你是要{name}吗？请说好的或不要。"),
+    "did_you_mean_either": ("Did you mean {first} or {second}?", "你是要{first}还是{second}？"),
     "duplicate": ("Heard twice.", "重复的指令。"),
     "expired": ("I heard no yes, so I won't.", "没有听到确认，不做了。"),
     "fallen": ("I have fallen. Tell me to recover first.", "我摔倒了，请先让我恢复站立。"),
@@ -30,6 +32,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "posture_missed": ("I did not get there in time.", "我没有及时完成动作。"),
     "replaced": ("A newer command came.", "有了新的指令。"),
     "rising": ("Standing up first.", "先站起来。"),
+    "say_differently": ("All right. Please say it differently.", "好的，请换个说法。"),
     "shut_down": ("I am shutting down.", "正在关闭。"),
     "status": (
         "Battery {battery}. I am {posture}. State code {code}.",
@@ -37,6 +40,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "stopped": ("Stopped.", "已停止。"),
     "unknown": ("I don't know the skill {name}.", "我不会{name}。"),
+    "which_one": ("Which one, first {first} or second {second}?", "是第一个，{first}，还是第二个，{second}？"),
 }
 """Sentences by key, (en, zh), with the names of what is filled in."""
 

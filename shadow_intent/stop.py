@@ -15,6 +15,7 @@ unknown word, and the answer is None and the classifier, which knows both labels
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import groupby, product
 
 from shadow_intent import stop_phrases as words
@@ -25,6 +26,8 @@ perhaps REASON with anything after it; the last four are cores, weakest first.""
 _OPEN, _REQUEST, _ASK, _CLOSE, _REASON, _WEAK, _CEASE, _STOP, _DAMP = (1 << i for i in range(len(_KINDS)))
 
 _BREAK = ","
+_Core = tuple[int, str]
+"""Kind of a core, and its words."""
 _WORD = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]|[,.!?;:，。！？；：、…—\n]+")
 _SIMPLE = str.maketrans(
     "別動緊斷開電機馬達關鬆車煞剎們轉擺聽話嗎說後來還過夠給趕請麻煩點兒這裡裏個麼為與幫狗寶貝財許準亂趴",
@@ -57,6 +60,16 @@ _CORRECTED = re.compile(
 )
 _TURNS = frozenset(["no", "wait", "just", "so", "了", "啊", "啦"])  # after these a new clause may begin without a pause
 _LAST_CLAUSES = 2  # tried from the end, so that time stays linear
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A command to stop that was heard."""
+
+    label: str
+    """"stop" or "damp"."""
+    phrase: str
+    """The words that say so, lower case and without apostrophes."""
 
 
 def _tokens(text: str) -> list[str]:
@@ -147,9 +160,9 @@ def _says(pattern: re.Pattern[str], tokens: list[str]) -> bool:
     return bool(pattern.search(" ".join(tokens)) or pattern.search("".join(tokens)))
 
 
-def _command(tokens: list[str], free_end: bool) -> int | None:
+def _command(tokens: list[str], free_end: bool) -> _Core | None:
     """The strongest core of tokens that are wholly a command to stop; with `free_end` a reason may follow."""
-    core: int | None = None
+    core, phrase = 0, ""
     requested = False
     i = 0
     while i < len(tokens):
@@ -158,40 +171,53 @@ def _command(tokens: list[str], free_end: bool) -> int | None:
             continue
         kinds, end = _longest(tokens, i) or (_REASON, i)
         if kinds >= _WEAK:
-            core = max(core or 0, 1 << (kinds.bit_length() - 1))
-        elif core is None and not kinds & (_OPEN | _REQUEST):
+            kind = 1 << (kinds.bit_length() - 1)
+            if kind > core:
+                core, phrase = kind, _spelled(tokens[i:end])
+        elif not core and not kinds & (_OPEN | _REQUEST):
             return None
-        elif core is not None and (kinds & _REASON or (kinds == _ASK and not requested)):
+        elif core and (kinds & _REASON or (kinds == _ASK and not requested)):
             if free_end and _stands(core, tokens[i:], tokens[i - 1] == _BREAK, bool(kinds & _REASON) and end > i):
-                return core
+                return core, phrase
             if not kinds & (_OPEN | _CLOSE):
                 return None
             free_end = False
         requested = requested or bool(kinds & _REQUEST)
         i = end
-    return core
+    return (core, phrase) if core else None
 
 
-def _last_clause(tokens: list[str]) -> int | None:
+def _spelled(tokens: list[str]) -> str:
+    """The tokens as one would write them."""
+    return ("" if any(not token.isascii() for token in tokens) else " ").join(tokens)
+
+
+def _last_clause(tokens: list[str]) -> _Core | None:
     """The core of a last clause that commands a stop by itself, after clauses that are neither plan nor report."""
     starts = [i + 1 for i, token in enumerate(tokens[:-1]) if token == _BREAK or token in _TURNS]
     for start in starts[: -_LAST_CLAUSES - 1 : -1]:
         core = _command(tokens[start:], free_end=False)
-        before = [t for t in tokens[:start] if t != _BREAK] if core not in (None, _WEAK) else []
+        before = [t for t in tokens[:start] if t != _BREAK] if core and core[0] != _WEAK else []
         if before and not _says(_REMOVED, before) and (_says(_CORRECTED, before) or not _says(_PLAN, before)):
             return core
     return None
 
 
-def match(text: str) -> str | None:
-    """The label "stop" or "damp" when `text`, any string, commands it; None when it does not or when that is unclear.
+def find(text: str) -> Stop | None:
+    """The stop or damp that `text`, any string, commands; None when it commands neither or when that is unclear.
 
     Time is linear in the length of the text.
     """
     tokens = _tokens(text)
-    core = _command(tokens, free_end=True) or _last_clause(tokens)
+    core, phrase = _command(tokens, free_end=True) or _last_clause(tokens) or (0, "")
     if core == _DAMP:
         first, _ = _longest(tokens, 0) or (_OPEN, 0)
         asked_about = text.rstrip().endswith(("?", "？")) and not first & _REQUEST
-        return None if asked_about else "damp"
-    return "stop" if core else None
+        return None if asked_about else Stop("damp", phrase)
+    return Stop("stop", phrase) if core else None
+
+
+def match(text: str) -> str | None:
+    """The label of `find`."""
+    found = find(text)
+    return found.label if found else None

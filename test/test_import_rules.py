@@ -17,7 +17,7 @@ GENERATED = ("msg/", "cloud/intent_pb2")
 LAYERS = (
     ("intent", "errors"),
     ("stop", "slots", "route", "skills", "bag", "event_log"),
-    ("guard", "bundle"),
+    ("guard", "bundle", "clarify"),
     ("classifier",),
     ("pipeline",),
     ("nodes",),

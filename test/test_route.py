@@ -29,7 +29,38 @@ def test_a_sure_skill_runs() -> None:
 def test_an_unsure_skill_goes_to_the_cloud_and_says_what_else_it_could_be() -> None:
     decision = decide("sit", 0.79, second=0.1)
     assert decision.route is Route.REMOTE
-    assert "0.790 < 0.800" in decision.reason and "lie_down" in decision.reason
+    assert decision.reason == "unsure: p(sit) = 0.79 < 0.80, next lie_down"
+    assert decision.alternatives == ("sit", "lie_down")
+
+
+@pytest.mark.parametrize(
+    ("label", "probability", "runner_up", "second", "alternatives"),
+    [
+        ("sit", 0.95, "lie_down", 0.02, ()),
+        ("sit", 0.5, "lie_down", 0.05, ("sit",)),
+        ("sit", 0.5, "remote", 0.4, ("sit",)),
+        ("remote", 0.5, "sit", 0.4, ("sit",)),
+        ("remote", 0.9, "sit", 0.1, ()),
+        ("ignore", 0.5, "sit", 0.4, ()),
+    ],
+)
+def test_only_what_is_likely_is_an_alternative(
+    label: str, probability: float, runner_up: str, second: float, alternatives: tuple[str, ...]
+) -> None:
+    assert decide(label, probability, runner_up, second).alternatives == alternatives
+
+
+@pytest.mark.parametrize(
+    ("probability", "reason"),
+    [
+        (0.97, "p = 0.97 ≥ 0.80"),
+        (0.8, "p = 0.80 ≥ 0.80"),
+        (0.8004, "p = 0.8004 ≥ 0.8000"),
+        (0.7996, "unsure: p(sit) = 0.7996 < 0.8000, next lie_down"),
+    ],
+)
+def test_a_reason_shows_what_was_compared(probability: float, reason: str) -> None:
+    assert decide("sit", probability).reason == reason
 
 
 def test_stop_needs_less_because_it_only_ends_motion() -> None:

@@ -39,6 +39,8 @@ def exchanges(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
                 "decision": fields["decision"],
                 "outcome": "",
             }
+        elif event.topic == "intent" and fields["source"] == "speaker" and row is not None:
+            row["label"], row["probability"] = fields["label"], 1.0  # asked "did you mean", the speaker said so
         elif event.topic == "skill_status" and row is not None:
             row["outcome"] = fields["state"]
     for row in rows.values():

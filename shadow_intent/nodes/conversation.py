@@ -1,16 +1,19 @@
-"""Open requests: asked of the cloud, answered aloud, their plans sent on. One at a time, the newest."""
+"""Open requests: asked of the cloud, answered aloud, their plans sent on. One at a time, the newest.
+
+What the robot is unsure about and the cloud cannot tell, the speaker is asked: see `clarify`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
 from std_msgs.msg import Header
 
-from shadow_intent import msg
+from shadow_intent import clarify, msg
 from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, request_of
 from shadow_intent.errors import CloudError, CloudUnavailable
 from shadow_intent.intent import Decision, Route, Source
@@ -59,6 +62,7 @@ class Conversations:
         self._owner, self._address, self._skills = owner, address, skills
         self._client: tuple[float, CloudClient] | None = None
         self._open: _Open | None = None
+        self._question: tuple[clarify.Question, float] | None = None  # and when it was asked
 
     def begin(self, decision: Decision, deadline_s: float) -> None:
         """Asks the cloud, without waiting; no answer in `deadline_s` is CloudUnavailable."""
@@ -72,8 +76,26 @@ class Conversations:
             lambda result: self._owner.post(partial(self._finish, current, result)),
         )
 
+    def heard(self, decision: Decision, window_s: float) -> Decision:
+        """The decision as it is, or what it comes to as an answer to a question asked within `window_s`."""
+        if self._question is None:
+            return decision
+        (question, asked_at), self._question = self._question, None
+        asked = question.decision
+        if time.monotonic() - asked_at > window_s or asked.utterance.session_id != decision.utterance.session_id:
+            return decision
+        outcome, still_open = clarify.answer(question, decision, self._skills)
+        if still_open is not None:
+            self._question = still_open, asked_at if still_open is question else time.monotonic()
+        if outcome.route is Route.SKILL and outcome.label in question.labels and outcome is not decision:
+            reason = f"{outcome.reason}, carried out as {outcome.utterance.utterance_id}"
+            meant = replace(asked, label=outcome.label, slots=outcome.slots, reason=reason, source=Source.SPEAKER)
+            self._owner.announce(replace(meant, route=Route.IGNORE, probability=1.0))
+        return outcome
+
     def overtake(self, reason: str) -> None:
-        """Ends the request under way: nothing it still brings is said or done."""
+        """Ends the request under way: nothing it still brings is said or done. A question asked is withdrawn."""
+        self._question = None
         current, self._open = self._open, None
         if current is not None:
             current.cancel()
@@ -112,10 +134,18 @@ class Conversations:
             self._close(current, Route.REMOTE, f"answered by {result.bundle_id}, plan: {plan}")
         else:
             self.state = f"{type(result).__name__}: {result}"
-            language = language_of(current.decision.utterance)
-            sentences = UNAVAILABLE if isinstance(result, CloudUnavailable) else UNUSABLE
-            self._reply(current, sentences[language], language, final=True)
-            self._close(current, Route.IGNORE, self.state)
+            self._do_without(current, UNAVAILABLE if isinstance(result, CloudUnavailable) else UNUSABLE)
+
+    def _do_without(self, current: _Open, sentences: Mapping[str, str]) -> None:
+        """No cloud can tell: asks the speaker, or says so when there is nothing to choose from."""
+        language, reason = language_of(current.decision.utterance), self.state
+        question = clarify.question(current.decision, language, self._skills)
+        if question is not None:
+            self._question = question, time.monotonic()
+            reason += f"; asked the speaker: {' / '.join(question.labels)}?"
+        text = question.text(self._skills) if question else sentences[language]
+        self._reply(current, text, language, final=True)
+        self._close(current, Route.IGNORE, reason)
 
     def _send_plan(self, current: _Open, answer: CloudAnswer) -> None:
         """Every step at once; skill_node begins each when the one before it has succeeded."""

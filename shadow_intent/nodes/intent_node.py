@@ -35,7 +35,7 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.conversation import Conversations
 from shadow_intent.nodes.params import IntentParams, Parameters
 from shadow_intent.nodes.run import run
-from shadow_intent.nodes.utterances import ignored, intent_to_msg, refusal, utterance_of, voice_command
+from shadow_intent.nodes.utterances import ignored, intent_to_msg, refusal, reply_of, utterance_of, voice_command
 from shadow_intent.pipeline import Pipeline, hear_stop
 from shadow_intent.skills import load_skills
 
@@ -188,11 +188,13 @@ class IntentNode(LifecycleNode):
         if self._active and not future.cancelled():
             decision = future.result()
             self._latencies.append(decision.latency_ms)
-            self._act_on(decision)
+            self._act_on(self._conversations.heard(decision, self.get_parameter("clarify_window_s").value))
 
     def _act_on(self, decision: Decision) -> None:
         """A command ends the conversation before it, an open request begins one."""
         self.announce(decision)
+        if decision.reply:
+            self.publish(interfaces.REPLY, reply_of(decision))
         if decision.route is not Route.IGNORE:
             self._conversations.overtake(f"overtaken by {decision.label}")
         if decision.route is Route.REMOTE:

@@ -70,3 +70,14 @@ def intent_to_msg(decision: Decision, redact: bool) -> msg.Intent:
 def language_of(utterance: Utterance) -> str:
     """In which the speaker is answered: "zh" or "en"."""
     return "zh" if utterance.language.startswith("zh") or is_chinese(utterance.text) else "en"
+
+
+def reply_of(decision: Decision) -> msg.Reply:
+    """What the speaker is told about a decision."""
+    return msg.Reply(
+        header=Header(stamp=stamp_from_ns(time.time_ns())),
+        utterance_id=decision.utterance.utterance_id,
+        text=decision.reply,
+        language="zh" if is_chinese(decision.reply) else "en",
+        final=True,
+    )

@@ -1,0 +1,116 @@
+"""Asking back: what the robot says when it is unsure and no cloud can tell, and what the answer means.
+
+    speaker: sit town                    unsure: p(sit) = 0.52 < 0.83, next lie_down; the cloud is away
+    robot:   Did you mean sit down or lie down?
+    speaker: the first one               sit
+
+An answer names a skill, or its place in the question, or says yes or no. Anything else that is meant for the robot ends
+the question; what is not leaves it open. The robot never picks one itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from shadow_intent import slots
+from shadow_intent.intent import Decision, Route, Slots, Source, is_chinese
+from shadow_intent.skills import SkillTable
+from shadow_intent.speech import sentence
+
+_FIRST = r"(?:(?:the|option|number) )*(?:first|1st|former|one|1)(?: one)?|(?:第?[一1]|前|前面)(?:一|那)?[个种项]?"
+_SECOND = r"(?:(?:the|option|number) )*(?:second|2nd|latter|two|2)(?: one)?|(?:第?[二2两]|后|后面)(?:一|那)?[个种项]?"
+_YES = r"yes|yeah|yep|yup|sure|right|correct|exactly|是|对|好|行|没错"
+_NO = (
+    r"no|nope|nah|not that|(?:neither|none)(?: of (?:them|those|these|the two))?"
+    r"|不|不是|不对|不要|不用|没有|(?:两个|俩)?都不(?:是|对|要)|一个都不是"
+)
+_BEFORE = r"(?:(?:um|uh|no|yes|yeah|please|i mean|i meant|i said|its|不|不是) )?[嗯呃哦是选要对我说的]*"
+_AFTER = r"(?: please| thanks| thank you|[吧啊呀的]+)?"
+_ANSWERS = tuple(re.compile(f"{_BEFORE}(?:{core}){_AFTER}") for core in (_FIRST, _SECOND, _YES, _NO))
+_SIMPLE = str.maketrans("個兩後選對說種項嗎", "个两后选对说种项吗")
+_MARKS = re.compile(r"[^\w]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the speaker was asked."""
+
+    decision: Decision
+    """The one the robot was unsure about."""
+    labels: tuple[str, ...]
+    """One or two skills, in the order they were named."""
+    language: str
+    """In which it is asked, "en" or "zh"."""
+    repeated: bool = False
+    """A yes to a choice of two was asked about already."""
+
+    def text(self, skills: SkillTable) -> str:
+        """As the robot says it."""
+        names = [skills[label].name[self.language] for label in self.labels]
+        if len(names) == 1:
+            return sentence("did_you_mean", self.language, name=names[0])
+        key = "which_one" if self.repeated else "did_you_mean_either"
+        return sentence(key, self.language, first=names[0], second=names[1])
+
+
+def question(decision: Decision, language: str, skills: SkillTable) -> Question | None:
+    """What to ask about an unsure decision; None when there is no skill the speaker can be asked about."""
+    labels = tuple(a for a in decision.alternatives if skills[a].action not in ("confirmation", "none"))
+    return Question(decision, labels, language) if labels else None
+
+
+def answer(asked: Question, heard: Decision, skills: SkillTable) -> tuple[Decision, Question | None]:
+    """What the next utterance comes to, decided so far as `heard`, and the question that is still open."""
+    if heard.source is Source.STOP:
+        return heard, None
+    meant = _meant(asked, heard, skills)
+    if meant in asked.labels:
+        said = heard.slots if heard.label == meant else Slots()
+        return _chosen(asked, heard, meant, said), None
+    if meant == "affirm" and not asked.repeated:
+        again = replace(asked, repeated=True)
+        reason = f"a yes to one of two: {' / '.join(asked.labels)}"
+        return replace(heard, route=Route.IGNORE, reason=reason, reply=again.text(skills)), again
+    if meant in ("affirm", "deny"):
+        reason, reply = f"not {' / '.join(asked.labels)}", sentence("say_differently", asked.language)
+        return replace(heard, route=Route.IGNORE, reason=reason, reply=reply), None
+    return heard, asked if heard.route is Route.IGNORE else None
+
+
+def _meant(asked: Question, heard: Decision, skills: SkillTable) -> str:
+    """One of the labels asked about, affirm (of two), deny, or "" for no answer."""
+    plain = " ".join(_MARKS.sub(" ", heard.utterance.text.lower().replace("'", "").translate(_SIMPLE)).split())
+    first, second, yes, no = (answer.fullmatch(plain) for answer in _ANSWERS)
+    if first or (second and len(asked.labels) == 2):
+        return asked.labels[0 if first else 1]
+    if yes or no:
+        return _agreed(asked) if yes else "deny"
+    if heard.route is Route.SKILL:
+        return _agreed(asked) if heard.label == "affirm" else heard.label
+    named = [label for label in asked.labels if any(_holds(plain, name) for name in skills[label].name.values())]
+    return named[0] if len(named) == 1 else ""
+
+
+def _agreed(asked: Question) -> str:
+    """What a yes means: of two it says nothing yet."""
+    return asked.labels[0] if len(asked.labels) == 1 else "affirm"
+
+
+def _holds(text: str, name: str) -> bool:
+    """Whether the name of a skill occurs in the text."""
+    return name in text if is_chinese(name) else f" {name} " in f" {text} "
+
+
+def _chosen(asked: Question, heard: Decision, label: str, said: Slots) -> Decision:
+    """The skill the speaker meant, with the quantities of the first utterance unless the answer names others."""
+    first = slots.parse(asked.decision.utterance.text, label)
+    return replace(
+        heard,
+        route=Route.SKILL,
+        label=label,
+        probability=1.0,
+        reason=f"the speaker chose {label} of {' / '.join(asked.labels)}",
+        slots=Slots.from_dict({**first.as_dict(), **said.as_dict()}),
+        alternatives=(),
+    )

@@ -1,0 +1,150 @@
+"""Asking back when unsure, and what the answers mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shadow_intent.clarify import Question, answer, question
+from shadow_intent.intent import NO_SLOTS, Decision, Route, Slots, Source, Utterance
+from shadow_intent.skills import load_skills
+
+SKILLS = load_skills()
+
+
+def unsure(text: str, *alternatives: str) -> Decision:
+    utterance = Utterance(text)
+    return Decision(utterance, Route.REMOTE, "sit", 0.5, "unsure", Source.EDGE, alternatives=alternatives)
+
+
+def heard(text: str, label: str = "remote", to: Route | None = None, slots: Slots = NO_SLOTS) -> Decision:
+    to = to or {"remote": Route.REMOTE, "ignore": Route.IGNORE}.get(label, Route.SKILL)
+    return Decision(Utterance(text), to, label, 0.9, "", Source.EDGE, slots)
+
+
+def ask(text: str, *alternatives: str, language: str = "en") -> Question:
+    asked = question(unsure(text, *alternatives), language, SKILLS)
+    assert asked is not None
+    return asked
+
+
+EITHER = ask("sit town", "sit", "lie_down")
+ONE = ask("sit town", "sit")
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "language", "text"),
+    [
+        (("sit", "lie_down"), "en", "Did you mean sit down or lie down?"),
+        (("sit", "lie_down"), "zh", "你是要坐下还是趴下？"),
+        (("sit", "affirm"), "en", "Did you mean sit down? Say yes or no."),
+        (("remote", "back_flip"), "zh", "你是要后空翻吗？请说好的或不要。"),
+    ],
+)
+def test_the_question_names_the_skills_in_the_speakers_language(
+    alternatives: tuple[str, ...], language: str, text: str
+) -> None:
+    assert ask("sit town", *alternatives, language=language).text(SKILLS) == text
+
+
+@pytest.mark.parametrize("alternatives", [(), ("affirm", "deny"), ("remote", "ignore")])
+def test_what_is_no_skill_is_not_asked_about(alternatives: tuple[str, ...]) -> None:
+    assert question(unsure("hm", *alternatives), "en", SKILLS) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        (heard("sit down", "sit"), "sit"),
+        (heard("I mean lie down", "lie_down"), "lie_down"),
+        (heard("the sit down one"), "sit"),
+        (heard("The first one, please."), "sit"),
+        (heard("number two"), "lie_down"),
+        (heard("um the latter", "ignore"), "lie_down"),
+        (heard("no, the second one", "deny"), "lie_down"),
+        (heard("yes, the first", "affirm"), "sit"),
+        (heard("第一个"), "sit"),
+        (heard("是后面那个吧"), "lie_down"),
+        (heard("第二個", "ignore"), "lie_down"),
+        (heard("我说的是趴下"), "lie_down"),
+        (heard("不，第二个", "deny"), "lie_down"),
+    ],
+)
+def test_an_answer_names_a_skill_or_its_place(said: Decision, label: str) -> None:
+    decision, still_open = answer(EITHER, said, SKILLS)
+    assert (decision.route, decision.label, decision.utterance) == (Route.SKILL, label, said.utterance)
+    assert decision.reason == f"the speaker chose {label} of sit / lie_down"
+    assert still_open is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        heard("go for it", "affirm"),
+        heard("yes please"),
+        heard("yeah", "ignore"),
+        heard("是的"),
+        heard("对啊", "ignore"),
+    ],
+)
+def test_yes_to_one_skill_runs_it(said: Decision) -> None:
+    decision, still_open = answer(ONE, said, SKILLS)
+    assert (decision.route, decision.label, still_open) == (Route.SKILL, "sit", None)
+
+
+def test_yes_to_two_is_asked_about_once_and_never_guessed() -> None:
+    decision, again = answer(EITHER, heard("yes", "affirm"), SKILLS)
+    assert (decision.route, decision.reply) == (Route.IGNORE, "Which one, first sit down or second lie down?")
+    assert again is not None and answer(again, heard("the second", "remote"), SKILLS)[0].label == "lie_down"
+    decision, still_open = answer(again, heard("yes", "affirm"), SKILLS)
+    assert (decision.route, still_open) == (Route.IGNORE, None)
+    assert decision.reply == "All right. Please say it differently."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [heard("forget it", "deny"), heard("no"), heard("neither of them"), heard("两个都不是", "ignore"), heard("不是")],
+)
+@pytest.mark.parametrize("asked", [EITHER, ONE])
+def test_no_ends_the_question(asked: Question, said: Decision) -> None:
+    decision, still_open = answer(asked, said, SKILLS)
+    assert (decision.route, still_open) == (Route.IGNORE, None)
+    assert decision.reply == "All right. Please say it differently."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        heard("dance", "dance"),
+        heard("why is the sky blue"),
+        heard("sit down or lie down, whatever"),
+        heard("not the first"),
+        heard("不要第一个"),
+        heard("sitting is fun", "sit", Route.REMOTE),
+        replace(heard("stop", "stop"), source=Source.STOP),
+    ],
+)
+def test_something_else_ends_the_question_and_stands(said: Decision) -> None:
+    assert answer(EITHER, said, SKILLS) == (said, None)
+
+
+def test_talk_between_people_leaves_it_open() -> None:
+    said = heard("he told me to wait", "ignore")
+    assert answer(EITHER, said, SKILLS) == (said, EITHER)
+
+
+@pytest.mark.parametrize(
+    ("said", "slots"),
+    [
+        (heard("turn left", "turn_left"), {"angle_deg": 90.0, "speed": "slow"}),
+        (heard("the first one"), {"angle_deg": 90.0, "speed": "slow"}),
+        (heard("left, thirty degrees", "turn_left", slots=Slots(angle_deg=30.0)), {"angle_deg": 30.0, "speed": "slow"}),
+    ],
+)
+def test_quantities_of_the_first_utterance_hold_unless_the_answer_names_others(
+    said: Decision, slots: dict[str, Any]
+) -> None:
+    asked = ask("tern loft ninety degrees slowly", "turn_left", "turn_right")
+    assert answer(asked, said, SKILLS)[0].slots.as_dict() == slots
