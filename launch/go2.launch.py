@@ -1,6 +1,7 @@
-"""Start the voice command nodes on or beside a Go2, or with a mock one, and bring them to active.
+"""Start the voice command nodes on or beside a Go2, or with a mock or simulated one, and bring them to active.
 
     ros2 launch shadow_intent go2.launch.py use_mock_robot:=true
+    ros2 launch shadow_intent go2.launch.py use_sim:=true
 
 Arguments say where and how; every number is in the parameters file. A node that dies is started again and, whenever it
 comes up unconfigured, configured and activated. `LifecycleNode` is not used: its change of state waits for ever when
@@ -57,6 +58,9 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "use_mock_robot", default_value="false", choices=["true", "false"], description="start a mock Go2 too"
             ),
+            DeclareLaunchArgument(
+                "use_sim", default_value="false", choices=["true", "false"], description="start a simulated Go2 too"
+            ),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal"),
             # Before any DDS participant, this process's own included: type objects crash the robot's CycloneDDS.
             SetEnvironmentVariable(
@@ -72,14 +76,17 @@ def start_nodes(context: LaunchContext) -> list:
     """The nodes. intent_node is configured only once skill_node, which acts on what it says, is active."""
     cloud_address = LaunchConfiguration("cloud_address").perform(context)
     cloud = {"cloud_address": ParameterValue(cloud_address, value_type=str)} if cloud_address else {}
-    mock = LaunchConfiguration("use_mock_robot").perform(context) == "true"
+    mock, sim = (LaunchConfiguration(name).perform(context) == "true" for name in ("use_mock_robot", "use_sim"))
+    if mock and sim:
+        raise RuntimeError("use_mock_robot and use_sim would be two robots on the same topics: choose one")
     skill_node, intent_node = (
-        robot_node("skill_node", {"robot": "mock"} if mock else {}),
+        robot_node("skill_node", {"robot": "mock"} if mock or sim else {}),
         robot_node("intent_node", cloud),
     )
     skills_ready = Event()
     return [
         *([robot_node("mock_go2")] if mock else []),
+        *([robot_node("sim_go2")] if sim else []),
         *activated(skill_node, ready=skills_ready),
         *activated(intent_node, after=skills_ready),
     ]

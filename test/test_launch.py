@@ -15,7 +15,7 @@ from pathlib import Path
 from support import ROOT, wait_for
 
 LAUNCH_FILE = ROOT / "launch" / "go2.launch.py"
-ARGUMENTS = ["namespace", "params_file", "cloud_address", "use_mock_robot", "log_level"]
+ARGUMENTS = ["namespace", "params_file", "cloud_address", "use_mock_robot", "use_sim", "log_level"]
 ROS2 = shutil.which("ros2", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 HAS_LAUNCH = ROS2 is not None and importlib.util.find_spec("launch_ros") is not None
 
@@ -39,8 +39,9 @@ def test_it_declares_where_and_how_and_describes_each_argument():
     assert all({"default_value", "description"} <= given for given in declared.values())
 
 
-def test_it_starts_the_two_nodes_and_the_mock_robot():
-    assert {ast.literal_eval(call.args[0]) for call in calls("robot_node")} == {"skill_node", "intent_node", "mock_go2"}
+def test_it_starts_the_two_nodes_and_a_robot_that_is_none():
+    started_nodes = {ast.literal_eval(call.args[0]) for call in calls("robot_node")}
+    assert started_nodes == {"skill_node", "intent_node", "mock_go2", "sim_go2"}
 
 
 def test_a_dds_profile_is_chosen_before_any_node():

@@ -102,8 +102,8 @@ class SkillParams(_Checked):
 
 
 @dataclass(frozen=True)
-class MockParams(_Checked):
-    """Parameters of mock_go2."""
+class Go2Params(_Checked):
+    """Parameters of a Go2 that is none: what mock_go2 and sim_go2 have in common."""
 
     firmware: str = _parameter("mcf", "which API ids it knows", choices=FIRMWARES)
     posture: str = _parameter("standing", "posture at start", choices=POSTURES)
@@ -112,7 +112,20 @@ class MockParams(_Checked):
     state_hz: float = _parameter(50.0, "Hz of /sportmodestate", low=1.0, high=500.0)
     low_state_hz: float = _parameter(2.0, "Hz of /lf/lowstate", low=0.1, high=50.0)
     move_timeout_s: float = _parameter(0.5, "s after the last Move until it halts by itself", low=0.1, high=5.0)
+
+
+@dataclass(frozen=True)
+class MockParams(Go2Params):
+    """Parameters of mock_go2."""
+
     time_scale: float = _parameter(1.0, "factor on its speeds and posture changes, for quick tests", low=1.0, high=50.0)
+
+
+@dataclass(frozen=True)
+class SimParams(Go2Params):
+    """Parameters of sim_go2."""
+
+    recording: str = _parameter("", "file to write its movements to, for shadow_intent.film; empty: none")
 
 
 P = TypeVar("P", bound=_Checked)

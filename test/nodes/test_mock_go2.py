@@ -12,17 +12,18 @@ from unitree_go.msg import SportModeState
 
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import robot_state_from_msg
-from shadow_intent.nodes.mock_body import Body
+from shadow_intent.nodes.go2 import Go2
+from shadow_intent.nodes.mock_body import MockBody
 from shadow_intent.skills import load_skills
 
 OK, NOT_IMPLEMENTED, BAD_PARAMETER = 0, 3203, 3204
 
 
-def body(firmware: str = "mcf", posture: str = "standing") -> Body:
-    return Body(firmware, posture, move_timeout_s=0.5, time_scale=1.0, now=0.0)
+def robot_without_node(firmware: str = "mcf", posture: str = "standing") -> Go2:
+    return Go2(firmware, posture, MockBody(posture), move_timeout_s=0.5, now=0.0)
 
 
-def run(go2: Body, start: float, end: float) -> None:
+def run(go2: Go2, start: float, end: float) -> None:
     for step in range(round(start * 100), round(end * 100) + 1):
         go2.advance(step / 100)
 
@@ -49,7 +50,7 @@ def run(go2: Body, start: float, end: float) -> None:
     ],
 )
 def test_response_code(service, api_id, parameter, code):
-    assert body().call(service, api_id, parameter, 0.0)[0] == code
+    assert robot_without_node().call(service, api_id, parameter, 0.0)[0] == code
 
 
 @pytest.mark.parametrize("firmware", ["mcf", "legacy"])
@@ -57,26 +58,28 @@ def test_it_knows_every_request_of_the_skill_table(firmware):
     for skill in load_skills().skills.values():
         for api_id in skill.api.get(firmware, ()):
             parameter = dict(skill.parameter) or {"x": 0, "y": 0, "z": 0, "volume": 5, "brightness": 5}
-            assert body(firmware).call(skill.service, api_id, json.dumps(parameter), 0.0)[0] == OK, skill.label
+            assert robot_without_node(firmware).call(skill.service, api_id, json.dumps(parameter), 0.0)[0] == OK, (
+                skill.label
+            )
 
 
 def test_it_halts_by_itself_when_moves_stop_coming():
-    go2 = body()
+    go2 = robot_without_node()
     go2.call("sport", 1008, '{"x": 0.4, "y": 0, "z": 0}', 0.0)
     run(go2, 0.0, 0.5)
-    assert go2.velocity[0] == pytest.approx(0.4)
+    assert go2.body.velocity[0] == pytest.approx(0.4)
     run(go2, 0.5, 1.0)
-    assert go2.velocity == [0.0, 0.0, 0.0]
-    assert go2.x == pytest.approx(0.2, abs=0.03)
+    assert go2.body.velocity == [0.0, 0.0, 0.0]
+    assert go2.body.pose.x == pytest.approx(0.2, abs=0.03)
 
 
 def test_it_does_not_walk_sitting_or_locked():
-    for go2 in (body(posture="sitting"), body(posture="lying")):
+    for go2 in (robot_without_node(posture="sitting"), robot_without_node(posture="lying")):
         go2.call("sport", 1004, "{}", 0.0)
         run(go2, 0.0, 2.0)
         go2.call("sport", 1008, '{"x": 0.4, "y": 0, "z": 0}', 2.0)
         run(go2, 2.0, 2.5)
-        assert go2.x == 0.0
+        assert go2.body.pose.x == 0.0
     assert go2.state().locked
 
 
@@ -94,7 +97,7 @@ def test_it_does_not_walk_sitting_or_locked():
     ],
 )
 def test_posture_changes(before, api_id, after):
-    go2 = body(posture=before)
+    go2 = robot_without_node(posture=before)
     assert go2.state().posture == before
     go2.call("sport", api_id, "{}", 0.0)
     run(go2, 0.0, 2.1)

@@ -13,10 +13,15 @@ from support import ROOT
 
 from shadow_intent.errors import ConfigError
 from shadow_intent.nodes.mock_go2 import MockGo2
-from shadow_intent.nodes.params import IntentParams, MockParams, Parameters, SkillParams
+from shadow_intent.nodes.params import IntentParams, MockParams, Parameters, SimParams, SkillParams
 from shadow_intent.nodes.skill_node import SkillNode
 
-KINDS = {"/**/intent_node": IntentParams, "/**/skill_node": SkillParams, "/**/mock_go2": MockParams}
+KINDS = {
+    "/**/intent_node": IntentParams,
+    "/**/skill_node": SkillParams,
+    "/**/mock_go2": MockParams,
+    "/**/sim_go2": SimParams,
+}
 DOCUMENT = yaml.safe_load((ROOT / "config" / "go2.yaml").read_text())
 
 
