@@ -13,6 +13,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.nodes.dds import use_safe_profile
@@ -35,6 +36,7 @@ class Spinner:
             threading.Thread(target=self._spin, args=(executor,), name=node.get_name())
             for executor, node in zip(self._executors, nodes, strict=True)
         ]
+        self._done: Future[None] = Future()
         self._on_failure = on_failure
         self.failed = False
         """True when a callback raised: its thread printed the traceback and ended."""
@@ -47,14 +49,16 @@ class Spinner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for executor in self._executors:
-            executor.shutdown(timeout_sec=JOIN_S)
+        # rclpy's shutdown() takes its wake-up from an executor that still waits: the thread could wait for ever
+        self._done.set_result(None)
         for thread in self._threads:
             thread.join(JOIN_S)
+        for executor in self._executors:
+            executor.shutdown(timeout_sec=JOIN_S)
 
     def _spin(self, executor: SingleThreadedExecutor) -> None:
         try:
-            executor.spin()
+            executor.spin_until_future_complete(self._done)
         except ExternalShutdownException:
             return
         except BaseException:
