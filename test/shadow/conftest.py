@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
-from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from tiny import BLOCKS, WIDTH, Batch, Build, excite, make_batch, make_llama, make_qwen3
+from transformers import PreTrainedModel
 
 from shadow_intent.shadow import Adapters, ShadowConfig, ShadowedModel, ShadowNetwork, attach
-
-VOCABULARY, WIDTH, BLOCKS = 60, 32, 4
-SIZES = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": WIDTH,
-    "intermediate_size": 48,
-    "num_hidden_layers": BLOCKS,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 64,
-    "bos_token_id": None,
-    "eos_token_id": None,
-    "pad_token_id": 0,
-}
-Batch = tuple[Tensor, Tensor]
-Build = Callable[..., ShadowedModel]
 
 
 @pytest.fixture(autouse=True)
 def one_thread_one_seed() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-
-
-def make_llama() -> PreTrainedModel:
-    return LlamaForCausalLM(LlamaConfig(**SIZES, tie_word_embeddings=True)).eval()
-
-
-def make_qwen3() -> PreTrainedModel:
-    return Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=8)).eval()
-
-
-def make_small(**sizes: int) -> PreTrainedModel:
-    """Half as wide as the others."""
-    narrow = {**SIZES, "hidden_size": WIDTH // 2, "num_hidden_layers": 3, "head_dim": 8, **sizes}
-    return LlamaForCausalLM(LlamaConfig(**narrow)).eval()
 
 
 @pytest.fixture(params=[make_llama, make_qwen3], ids=["llama", "qwen3"])
@@ -68,19 +36,6 @@ def batch(request: pytest.FixtureRequest) -> Batch:
 @pytest.fixture
 def left_batch() -> Batch:
     return make_batch("left")
-
-
-def make_batch(side: str) -> Batch:
-    ids = torch.randint(1, VOCABULARY, (2, 7))
-    mask = torch.ones_like(ids)
-    mask[0, slice(0, 3) if side == "left" else slice(4, 7)] = 0
-    return ids * mask, mask
-
-
-def excite(module: nn.Module, std: float = 0.3) -> None:
-    """Gives every weight a random value, so that nothing is zero by its start."""
-    for weight in module.parameters():
-        nn.init.normal_(weight, std=std)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import make_llama, make_small
+from tiny import make_llama, make_small
 from torch import Tensor
 
 from shadow_intent.shadow import ShadowNetwork, align_heads

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import BLOCKS, WIDTH, Batch, Build, excite, make_llama
+from tiny import BLOCKS, WIDTH, Batch, Build, excite, make_llama
 from torch import nn
 from transformers import LlamaForCausalLM, PreTrainedModel
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Batch, Build, make_llama, make_qwen3
 from safetensors.torch import load_file, save_file
+from tiny import Batch, Build, make_llama, make_qwen3
 from transformers import PreTrainedModel
 
 from shadow_intent.shadow import CheckpointError, Shadow, ShadowConfig, ShadowNetwork, load_shadow, save_shadow

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 import torch
-from conftest import WIDTH, Batch, Build
+from tiny import WIDTH, Batch, Build
 from transformers import LlamaForCausalLM, PreTrainedModel
 
 from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, ShadowNetwork, pool

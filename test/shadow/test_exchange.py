@@ -10,9 +10,9 @@ import peft
 import pytest
 import shadow_peft
 import torch
-from conftest import BLOCKS, SIZES, VOCABULARY, WIDTH, excite, make_batch, make_llama, make_qwen3, make_small
 from safetensors.torch import load_file, save_file
 from shadow_peft.task_models import ShadowForCausalLM, ShadowForSequenceClassification
+from tiny import BLOCKS, SIZES, VOCABULARY, WIDTH, excite, make_batch, make_llama, make_qwen3, make_small
 from torch import Tensor, nn
 from transformers import (
     GPT2Config,

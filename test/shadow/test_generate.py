@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import BLOCKS, VOCABULARY, WIDTH, Batch, Build, excite
+from tiny import BLOCKS, VOCABULARY, WIDTH, Batch, Build, excite
 from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel, PreTrainedModel, StaticCache
 
 from shadow_intent.shadow import ShadowConfig, ShadowNetwork, attach

@@ -8,8 +8,8 @@ import peft
 import pytest
 import shadow_peft
 import torch
-from conftest import BLOCKS, SIZES, WIDTH, Batch, excite, make_llama
 from shadow_peft.task_models import ShadowForCausalLM
+from tiny import BLOCKS, SIZES, WIDTH, Batch, excite, make_llama
 from torch import nn
 from transformers import LlamaConfig, LlamaForSequenceClassification, PreTrainedModel
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import Batch, Build
+from tiny import Batch, Build
 from transformers import PreTrainedModel
 
 from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, prefix_mask

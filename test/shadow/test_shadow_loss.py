@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import Batch, Build
+from tiny import Batch, Build
 from transformers import PreTrainedModel
 
 from shadow_intent.shadow import joint_loss, label_loss, next_token_loss
