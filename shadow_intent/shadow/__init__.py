@@ -9,16 +9,17 @@ Needs torch, transformers and safetensors, nothing else of this package.
 """
 
 from .align import Alignment, align_heads
-from .checkpoint import CheckpointError, Shadow, load_shadow, save_shadow
+from .checkpoint import CheckpointError, load_shadow, save_shadow
 from .config import ShadowConfig
 from .detached import DetachedShadow
 from .heads import ClassifierHeads, pool
 from .layers import Adapters
 from .loss import joint_loss, label_loss, next_token_loss
-from .model import ShadowedModel, ShadowedOutput, attach
+from .model import ShadowedModel, ShadowedOutput
 from .network import ShadowNetwork, prefix_mask
 from .peft_folder import load_peft, save_peft
 from .projected import load_projected, save_projected
+from .shadow import Shadow, attach
 from .shadow_peft_folder import load_shadow_peft, save_shadow_peft
 
 __all__ = [

@@ -7,22 +7,20 @@ shadow.safetensors   network.*, adapters.*, heads.*
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
 from .config import ShadowConfig
 from .decoders import blocks_of, cast_weights, decoder_of, empty_decoder, new_decoder, table_of
-from .detached import DetachedShadow
 from .heads import ClassifierHeads
 from .layers import Adapters
-from .model import ShadowedModel, attach
 from .network import ShadowNetwork
+from .shadow import Shadow
 
 FORMAT = "shadow/1"
 JSON_NAME = "shadow.json"
@@ -31,37 +29,6 @@ WEIGHTS_NAME = "shadow.safetensors"
 
 class CheckpointError(ValueError):
     """A shadow checkpoint is missing, damaged, or made for another base."""
-
-
-@dataclass(frozen=True)
-class Shadow:
-    """All parts of a shadow, off its base."""
-
-    config: ShadowConfig
-    network: ShadowNetwork
-    adapters: Adapters | None = None
-    """None when only the detached shadow was trained."""
-    heads: ClassifierHeads | None = None
-
-    @classmethod
-    def of(cls, model: ShadowedModel) -> Shadow:
-        """The parts of an attached model, shared with it."""
-        return cls(model.shadow_config, model.network, model.adapters, model.heads)
-
-    def attach(self, base: PreTrainedModel) -> ShadowedModel:
-        """See `attach`."""
-        return attach(base, self.network, self.config, self.adapters, self.heads)
-
-    def detached(self) -> DetachedShadow:
-        """The classifier that needs no base."""
-        if self.heads is None:
-            raise ValueError("this shadow has no classification heads")
-        return DetachedShadow(self.network, self.heads, self.config)
-
-    def parts(self) -> dict[str, nn.Module]:
-        """The parts there are, by the prefix of their weights in the file."""
-        named = {"network": self.network, "adapters": self.adapters, "heads": self.heads}
-        return {name: part for name, part in named.items() if part is not None}
 
 
 def save_shadow(path: str | Path, shadow: Shadow, base: PreTrainedModel, dtype: torch.dtype | None = None) -> None:

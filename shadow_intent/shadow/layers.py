@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -87,44 +89,92 @@ class Adapters(nn.Module):
         # Nothing reads the state after the last block, so its update would never get a gradient.
         self.updates = nn.ModuleList(Update(width, config) for _ in range(count - 1 if config.update else 0))
         self.norm = nn.LayerNorm(width) if len(self.updates) and config.dialect == "paper" else None
+        self.packed: Any = None
+        """These weights as `pack` arranged them last."""
 
-    def at(self, block: int) -> tuple[Injection | None, Update | None]:
-        """What belongs before and after base block `block`; None where there is nothing to do."""
+    @property
+    def dtype(self) -> torch.dtype:
+        return cast(Injection, self.injections[0]).down.weight.dtype
+
+    def inject(self, block: int, hidden: Tensor, state: Tensor) -> Tensor:
+        """What goes into base block `block` in place of `hidden`, (B, T, d)."""
         index = block - self.first_block
-        injection = cast(Injection, self.injections[index]) if index >= 0 else None
-        update = cast(Update, self.updates[index]) if 0 <= index < len(self.updates) else None
-        return injection, update
+        injected: Tensor = self.injections[index](hidden, state) if index >= 0 else hidden
+        return injected
+
+    def update(self, block: int, hidden: Tensor, state: Tensor) -> Tensor:
+        """The state behind base block `block`, which gave `hidden`, (B, T, d)."""
+        index = block - self.first_block
+        if not 0 <= index < len(self.updates):
+            return state
+        updated: Tensor = self.updates[index](hidden, state, self.norm)
+        return updated
 
 
-class Carry:
-    """Holds the shadow state while one forward pass runs through the base's blocks."""
+class RowAdapters:
+    """Adapters of several shadows over one batch: each row has those of its own shadow.
 
-    def __init__(self) -> None:
-        self.state: Tensor | None = None
-        """s of the last block passed, (B, T, d); None when no shadow is in play."""
+    Every shadow's injections and updates are computed for all rows and the right ones kept: they are tiny, and so the
+    shadows may differ in everything.
+    """
+
+    def __init__(self, adapters: Sequence[Adapters], rows: Tensor) -> None:
+        """`rows`: (B,) long, which of the adapters each row has."""
+        self._adapters = adapters
+        self._rows = rows
+
+    def repeated(self, length: int) -> RowAdapters:
+        """The same for rows (B * T, d) instead of (B, T, d)."""
+        return RowAdapters(self._adapters, self._rows.repeat_interleave(length))
+
+    def inject(self, block: int, hidden: Tensor, state: Tensor) -> Tensor:
+        """As that of `Adapters`."""
+        return pick([adapters.inject(block, hidden, state) for adapters in self._adapters], self._rows)
+
+    def update(self, block: int, hidden: Tensor, state: Tensor) -> Tensor:
+        """As that of `Adapters`."""
+        return pick([adapters.update(block, hidden, state) for adapters in self._adapters], self._rows)
+
+
+def pick(choices: Sequence[Tensor], rows: Tensor) -> Tensor:
+    """(B, ...) per choice and (B,) long -> (B, ...), row b being that of choices[rows[b]]."""
+    picked = choices[0]
+    for number, choice in enumerate(choices[1:], start=1):
+        here = rows.to(choice.device).eq(number).view(-1, *[1] * (choice.ndim - 1))
+        picked = torch.where(here, choice, picked)
+    return picked
+
+
+class Carry(threading.local):
+    """Holds what steers the base while one forward pass runs through its blocks; each thread has its own."""
+
+    state: Tensor | None = None
+    """s of the last block passed, (B, T, d); None when no shadow is in play."""
+    adapters: Adapters | RowAdapters | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Carry:
+        return Carry()
 
 
 class ShadowedBlock(nn.Module):
-    """Stands in for one base decoder block. Only the block is a submodule; the adapters belong to `Adapters`."""
+    """Stands in for one base decoder block. Only the block is a submodule; the adapters come with the pass."""
 
-    def __init__(self, block: nn.Module, index: int, adapters: Adapters, carry: Carry) -> None:
+    def __init__(self, block: nn.Module, index: int, carry: Carry) -> None:
         super().__init__()
         self.block = block
-        injection, update = adapters.at(index)
-        # Past nn.Module's own bookkeeping, so that no weight is registered twice.
-        self.__dict__.update(_injection=injection, _update=update, _norm=adapters.norm, _carry=carry)
+        self._index = index
+        self._carry = carry
 
     def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         """Same arguments and result as the block's own forward; hidden_states (B, T, d)."""
-        state = self._carry.state
-        if state is None:
+        state, adapters = self._carry.state, self._carry.adapters
+        if state is None or adapters is None:
             return self.block(hidden_states, *args, **kwargs)
-        if self._injection is not None:
-            hidden_states = self._injection(hidden_states, state)  # (2)-(4)  (B, T, d)
+        state = state.to(hidden_states.device)  # a sharded base
+        hidden_states = adapters.inject(self._index, hidden_states, state)  # (2)-(4)  (B, T, d)
         output = self.block(hidden_states, *args, **kwargs)
-        if self._update is not None:
-            hidden = output[0] if isinstance(output, tuple) else output  # (B, T, d)
-            self._carry.state = self._update(hidden, state, self._norm)  # (5)-(7)  (B, T, d)
+        hidden = output[0] if isinstance(output, tuple) else output  # (B, T, d)
+        self._carry.state = adapters.update(self._index, hidden, state)  # (5)-(7)  (B, T, d)
         return output
 
     def __getattr__(self, name: str) -> Any:

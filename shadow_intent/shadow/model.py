@@ -1,22 +1,23 @@
-"""The base with its shadow attached."""
+"""The base with its shadows attached."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import Cache, DynamicCache, GenerationMixin, PreTrainedModel
+from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast, SequenceClassifierOutput
 
-from .config import ShadowConfig
-from .decoders import blocks_name, decoder_of, head_of
-from .detached import DetachedShadow
-from .heads import ClassifierHeads, pool
-from .layers import Adapters, Carry, ShadowedBlock
-from .loss import joint_loss, label_loss, next_token_loss
-from .network import ShadowNetwork, prefix_mask
+from .attached import Choice, ShadowedBase
+from .decoders import decoder_of, head_of, table_of
+from .heads import pool
+from .layers import Adapters, RowAdapters, pick
+from .loop import BlockLoop, run
+from .loss import class_loss, language_loss
+from .parts import ShadowParts
 
 
 @dataclass
@@ -35,65 +36,15 @@ class ShadowedClasses(SequenceClassifierOutput):
     """What the detached shadow says, (B, num_labels)."""
 
 
-class ShadowedModel(nn.Module, GenerationMixin):
+class ShadowedModel(ShadowedBase, GenerationMixin):
     """A frozen causal LM whose decoder blocks are steered by a shadow. Make one with `attach`.
 
     `generate` works as for the base, with a key-value cache for base and shadow in one `DynamicCache`: the shadow's
-    layers follow the base's. What this class does not have is looked up on the base.
+    layers follow the base's. Calls from several threads may run at once.
 
-    Attributes:
-        base, network, adapters, heads, shadow_config: the parts; `heads` may be None.
+    In evaluation mode and without gradients the blocks of Llama, Mistral, Qwen2 and Qwen3 run in `BlockLoop`, those of
+    other architectures in transformers' own forward.
     """
-
-    def __init__(
-        self,
-        base: PreTrainedModel,
-        network: ShadowNetwork,
-        config: ShadowConfig,
-        adapters: Adapters | None = None,
-        heads: ClassifierHeads | None = None,
-    ) -> None:
-        super().__init__()
-        decoder = decoder_of(base)
-        self._blocks_name = blocks_name(decoder)
-        blocks = getattr(decoder, self._blocks_name)
-        if isinstance(blocks[0], ShadowedBlock):
-            raise ValueError("this base has a shadow attached already; detach it first")
-        width, weight = decoder.config.hidden_size, next(network.parameters())
-        if network.width != width:
-            raise ValueError(f"the shadow's states must be as wide as the base, {width}, got {network.width}")
-        self.base = base
-        self.network = network
-        self.shadow_config = config
-        if adapters is None:
-            adapters = Adapters(width, len(blocks), config).to(weight.device, weight.dtype)
-        self.adapters = adapters
-        if heads is None and config.num_labels:
-            heads = ClassifierHeads(width, config).to(weight.device, weight.dtype)
-        self.heads = heads
-        self._base_layers = len(DynamicCache(config=base.config).layers)
-        self._carry = Carry()
-        self._wrap(decoder, blocks)
-
-    def _wrap(self, decoder: PreTrainedModel, blocks: nn.ModuleList) -> None:
-        self._required_grad = {name for name, weight in self.base.named_parameters() if weight.requires_grad}
-        self.__dict__["_own_blocks"] = blocks  # past nn.Module: registered inside the wrappers already
-        wrapped = (ShadowedBlock(block, i, self.adapters, self._carry) for i, block in enumerate(blocks))
-        self.base.requires_grad_(False)
-        setattr(decoder, self._blocks_name, nn.ModuleList(wrapped))
-
-    def detach(self) -> PreTrainedModel:
-        """Takes the shadow off and returns the base as it was before `attach`; this object is spent afterwards."""
-        setattr(decoder_of(self.base), self._blocks_name, self._own_blocks)
-        for name, weight in self.base.named_parameters():
-            weight.requires_grad_(name in self._required_grad)
-        return self.base
-
-    def detached(self) -> DetachedShadow:
-        """The classifier that runs without the base; shares the weights of this model."""
-        if self.heads is None:
-            raise ValueError("no classification heads here; set num_labels in the config")
-        return DetachedShadow(self.network, self.heads, self.shadow_config)
 
     def forward(
         self,
@@ -105,6 +56,9 @@ class ShadowedModel(nn.Module, GenerationMixin):
         use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
         prefix_length: Tensor | None = None,
+        shadow: Choice = None,
+        shadow_rows: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
         **kwargs: Any,
     ) -> ShadowedOutput:
         """Next-token logits, and with labels the joint loss.
@@ -118,23 +72,36 @@ class ShadowedModel(nn.Module, GenerationMixin):
             use_cache: True makes a cache when none is given. None: only if one is given.
             logits_to_keep: as transformers: how many last positions get logits, 0 for all. Not with labels.
             prefix_length: (B,), real tokens of the prompt. Needed with `prefix_attention`, refused without.
+            shadow: which one, or one per row; None: the one in use.
+            shadow_rows: (B,), with a tuple of shadows: which of them each row has.
+            num_items_in_batch: labels of a whole training step, to divide the loss by, as `Trainer` gives it.
             kwargs: handed to the base.
         """
-        cache = self._dual_cache(past_key_values, bool(use_cache))
-        state = self._initial_state(input_ids, attention_mask, position_ids, cache, prefix_length)  # (1)  (B, T, d)
-        output = self._run(
-            self.base,
-            state,
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=cache,
-            use_cache=cache is not None,
-            logits_to_keep=logits_to_keep,
-            **kwargs,
-        )
+        shadows, rows = self._choose(shadow, shadow_rows, input_ids.device)
+        sizes = [(shadow.serial, shadow.network.backbone.config) for shadow in shadows]
+        cache = self._caches.prepare(past_key_values, bool(use_cache), sizes)
+        state = self._initial_state(shadows, rows, input_ids, attention_mask, position_ids, cache, prefix_length)
+        adapters = [shadow.steering() for shadow in shadows]
+        steering = adapters[0] if rows is None else RowAdapters(adapters, rows)
+        loop = None if kwargs else self._block_loop(cache)
+        output: Any
+        inputs: dict[str, Any] = {
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+            "past_key_values": cache,
+        }
+        if loop is not None:
+            output = self._loop_through(loop, steering, state, input_ids, logits_to_keep, **inputs)
+        else:
+            keep = {"use_cache": cache is not None, "logits_to_keep": logits_to_keep}
+            output = self._run(self.base, steering, state, input_ids=input_ids, **inputs, **keep, **kwargs)
+        loss = None
+        if labels is not None:
+            loss = language_loss(
+                output.logits, state, labels, head_of(self.base), shadows[0].config, num_items_in_batch
+            )
         return ShadowedOutput(
-            loss=None if labels is None else self._language_loss(output.logits, state, labels),
+            loss=loss,
             logits=output.logits,
             past_key_values=output.past_key_values,
             hidden_states=output.hidden_states,
@@ -142,62 +109,95 @@ class ShadowedModel(nn.Module, GenerationMixin):
             shadow_state=state,
         )
 
-    def classify(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> ShadowedClasses:
+    def classify(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor | None = None,
+        shadow: str | ShadowParts | None = None,
+    ) -> ShadowedClasses:
         """Classes of whole utterances, by both heads; the whole utterance is the prefix.
 
         Args:
             input_ids: (B, T).
             attention_mask: (B, T), 1 at real tokens.
             labels: (B,), -100 where they do not count.
+            shadow: which one; None: the one in use.
         """
-        if self.heads is None:
+        (chosen,), _ = self._choose(shadow, None, input_ids.device)
+        config, heads = chosen.config, chosen.heads
+        if heads is None:
             raise ValueError("no classification heads here; set num_labels in the config")
-        length = attention_mask.sum(-1) if self.shadow_config.prefix_attention else None
-        state = self._initial_state(input_ids, attention_mask, None, None, length)  # (1)  (B, T, d)
+        length = attention_mask.sum(-1) if config.prefix_attention else None
+        state = self._initial_state((chosen,), None, input_ids, attention_mask, None, None, length)  # (1)  (B, T, d)
         output = self._run(
-            decoder_of(self.base), state, input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+            decoder_of(self.base),
+            chosen.steering(),
+            state,
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            use_cache=False,
         )
-        head, pooling = self.heads.base, self.shadow_config.pooling
-        hidden = pool(output.last_hidden_state, attention_mask, pooling)  # h_L  (B, d)
-        logits = head(hidden.to(head.weight.dtype))  # (B, C)
-        shadow_logits = self.heads.shadow(pool(state, attention_mask, pooling))  # (B, C)
-        loss = None
-        if labels is not None:
-            auxiliary = label_loss(shadow_logits, labels)
-            loss = joint_loss(label_loss(logits, labels), auxiliary, self.shadow_config.lambda_)  # (9)
+        hidden = pool(output.last_hidden_state, attention_mask, config.pooling)  # h_L  (B, d)
+        logits = heads.base(hidden.to(heads.base.weight.dtype))  # (B, C)
+        shadow_logits = heads.shadow(pool(state, attention_mask, config.pooling))  # (B, C)
+        loss = None if labels is None else class_loss(logits, shadow_logits, labels, config)
         return ShadowedClasses(loss=loss, logits=logits, shadow_logits=shadow_logits)
 
-    def generate(self, inputs: Tensor | None = None, *args: Any, **kwargs: Any) -> Any:
+    def generate(self, inputs: Tensor | None = None, *args: Any, shadow: Choice = None, **kwargs: Any) -> Any:
         """transformers' `generate`; the whole prompt is the prefix unless prefix_length (B,) is given.
 
         Without attention_mask every token counts as real: padding is never guessed from token ids.
+
+        Args:
+            shadow: which one, or one per row; None: the one in use. It stays the same to the end.
         """
         ids = kwargs.pop("input_ids") if inputs is None else inputs
         mask = kwargs.pop("attention_mask", None)
         mask = torch.ones_like(ids) if mask is None else mask
-        if self.shadow_config.prefix_attention:
+        shadows, rows = self._choose(shadow, None, ids.device)
+        kwargs |= {"shadow": shadows} if rows is None else {"shadow": shadows, "shadow_rows": rows}
+        if any(shadow.config.prefix_attention for shadow in shadows):
             kwargs.setdefault("prefix_length", mask.sum(-1))
         return super().generate(ids, *args, attention_mask=mask, **kwargs)
 
-    def _language_loss(self, logits: Tensor, state: Tensor, labels: Tensor) -> Tensor:
-        """Joint next-token loss; the base's frozen head also reads s0."""
-        loss = next_token_loss(logits, labels)
-        if not self.shadow_config.lambda_:
-            return loss
-        head = head_of(self.base)
-        shadow_logits = head(state.to(head.weight.dtype))  # (B, T, V)
-        return joint_loss(loss, next_token_loss(shadow_logits, labels), self.shadow_config.lambda_)  # (9)
+    def _block_loop(self, cache: Cache | None) -> BlockLoop | None:
+        """The loop to run the base's blocks in; None when transformers' own forward must."""
+        if self.training or torch.is_grad_enabled() or type(self.base.get_output_embeddings()) is not nn.Linear:
+            return None
+        if cache is None or not cache.get_seq_length():  # blocks may have been moved, hooked or quantised since
+            self._loop = BlockLoop.of(decoder_of(self.base), self._own_blocks)
+        return self._loop
 
-    def _run(self, module: nn.Module, state: Tensor, **inputs: Any) -> Any:
+    def _loop_through(
+        self,
+        loop: BlockLoop,
+        adapters: Adapters | RowAdapters,
+        state: Tensor,
+        input_ids: Tensor,
+        logits_to_keep: int | Tensor,
+        attention_mask: Tensor | None,
+        position_ids: Tensor | None,
+        past_key_values: Cache | None,
+    ) -> CausalLMOutputWithPast:
+        """What the base's forward gives, by way of `loop`."""
+        hidden = table_of(self.base)(input_ids)
+        hidden = run(loop, hidden, attention_mask, position_ids, past_key_values, None, adapters, state)  # (B, T, d)
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        return CausalLMOutputWithPast(logits=head_of(self.base)(hidden[:, kept]), past_key_values=past_key_values)
+
+    def _run(self, module: nn.Module, adapters: Adapters | RowAdapters, state: Tensor, **inputs: Any) -> Any:
         """Calls the base, or its decoder, with the shadow state on its way through the blocks."""
-        self._carry.state = state
+        self._carry.state, self._carry.adapters = state, adapters
         try:
             return module(**inputs)
         finally:
-            self._carry.state = None
+            self._carry.state = self._carry.adapters = None
 
     def _initial_state(
         self,
+        shadows: Sequence[ShadowParts],
+        rows: Tensor | None,
         input_ids: Tensor,
         mask: Tensor | None,
         positions: Tensor | None,
@@ -205,67 +205,11 @@ class ShadowedModel(nn.Module, GenerationMixin):
         length: Tensor | None,
     ) -> Tensor:
         """s0 of the new tokens, (B, T, d)."""
-        past = cache.get_seq_length() if cache is not None else 0
-        real = input_ids.new_ones(input_ids.shape[0], past + input_ids.shape[1]) if mask is None else mask
-        prefix = self._prefix(real, past, length)
-        shadow_cache = Cache(layers=cache.layers[self._base_layers :]) if cache is not None else None  # the same layers
-        return self.network(input_ids, mask, prefix, positions, shadow_cache)
-
-    def _prefix(self, real: Tensor, past: int, length: Tensor | None) -> Tensor | None:
-        """Which of the new tokens see each other both ways, (B, T) bool; None when all of them are causal."""
-        if not self.shadow_config.prefix_attention:
-            if length is not None:
-                raise ValueError("prefix_length was given, but the config has prefix_attention=False; leave it out")
-            return None
-        if length is None:
-            raise ValueError("prefix_length is needed with prefix_attention: (B,), real tokens of each prompt")
-        prefix = prefix_mask(real, length)
-        if not past:
-            return prefix
-        if bool(prefix[:, past:].any()):
-            raise ValueError(
-                f"the prefix must lie in the first chunk, got one beyond the {past} cached tokens; "
-                "prefill the whole prompt at once"
-            )
-        return None
-
-    def _dual_cache(self, cache: Cache | None, use_cache: bool) -> Cache | None:
-        """The given or a new cache with the shadow's layers behind the base's."""
-        if cache is None:
-            if not use_cache:
-                return None
-            cache = DynamicCache(config=self.base.config)
-        if not isinstance(cache, DynamicCache):
-            raise ValueError(f"a shadowed model caches in a DynamicCache, got {type(cache).__name__}")
-        if len(cache.layers) > self._base_layers:
-            return cache
-        if cache.get_seq_length():
-            raise ValueError("this cache was filled without the shadow; start from an empty one")
-        shadow_layers = DynamicCache(config=self.network.backbone.config).layers
-        cache.layers = DynamicCache(config=self.base.config).layers + shadow_layers
-        return cache
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(super().__getattr__("base"), name)
-
-
-def attach(
-    base: PreTrainedModel,
-    network: ShadowNetwork,
-    config: ShadowConfig,
-    adapters: Adapters | None = None,
-    heads: ClassifierHeads | None = None,
-) -> ShadowedModel:
-    """Freezes `base`, puts the shadow around its decoder blocks in place, and returns the whole.
-
-    Args:
-        base: a decoder LM with its blocks in `layers` or `h`.
-        network: the shadow network for this base.
-        config: the shadow's numbers.
-        adapters: trained ones; None makes fresh ones, which leave the base's logits bit for bit as they are.
-        heads: trained ones; None makes fresh ones if the config has num_labels.
-    """
-    return ShadowedModel(base, network, config, adapters, heads)
+        caches = [None] * len(shadows) if cache is None else self._caches.of_shadows(cache)
+        if length is not None and not any(shadow.config.prefix_attention for shadow in shadows):
+            raise ValueError("prefix_length was given, but the config has prefix_attention=False; leave it out")
+        states = [
+            shadow.network.read(input_ids, mask, positions, part, length, shadow.config.prefix_attention)
+            for shadow, part in zip(shadows, caches, strict=True)
+        ]
+        return states[0] if rows is None else pick(states, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from .decoders import (
     table_of,
     with_fields,
 )
+from .loop import BlockLoop, run
 
 
 def prefix_mask(attention_mask: Tensor, prefix_length: Tensor) -> Tensor:
@@ -81,6 +82,7 @@ class ShadowNetwork(nn.Module):
         self.backbone = backbone
         self.width = width
         self.own_embedding = own_embedding
+        self._loop: BlockLoop | None = None
         self.projection = nn.Identity() if inner == width else nn.Linear(inner, width, bias=False)
         if own_embedding:
             self.embedding = embedding
@@ -167,6 +169,32 @@ class ShadowNetwork(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.backbone.dtype
 
+    def read(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        position_ids: Tensor | None,
+        past_key_values: Cache | None,
+        prefix_length: Tensor | None,
+        prefix_attention: bool,
+    ) -> Tensor:
+        """s0 of the new tokens, (B, T, d), beside an attached base; arguments as `ShadowedModel.forward`."""
+        prefix = None
+        if prefix_attention:
+            if prefix_length is None:
+                raise ValueError("prefix_length is needed with prefix_attention: (B,), real tokens of each prompt")
+            past = past_key_values.get_seq_length() if past_key_values is not None else 0
+            shape = input_ids.shape[0], past + input_ids.shape[1]
+            real = input_ids.new_ones(shape) if attention_mask is None else attention_mask
+            if not past:
+                prefix = prefix_mask(real, prefix_length)
+            elif bool((real[:, :past].sum(-1) < prefix_length).any()):
+                raise ValueError(
+                    f"the prefix must lie in the first chunk, got one beyond the {past} cached tokens; "
+                    "prefill the whole prompt at once"
+                )
+        return cast(Tensor, self(input_ids, attention_mask, prefix, position_ids, past_key_values))
+
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -192,15 +220,35 @@ class ShadowNetwork(nn.Module):
         if inputs_embeds is None:
             inputs_embeds = self.embedding(input_ids)  # (B, T, d_s)
         inputs_embeds = inputs_embeds.to(self.dtype)
-        mask = attention_mask
+        bias = None
         if prefix is not None:
             real = prefix.new_ones(prefix.shape) if attention_mask is None else attention_mask
-            mask = attention_bias(real, prefix, self.dtype)  # (B, 1, T, T)
+            bias = attention_bias(real, prefix, self.dtype)  # (B, 1, T, T)
+            position_ids = _positions(self.backbone, real) if position_ids is None else position_ids
+        cache = past_key_values
+        loop = self._block_loop(cache)
+        if loop is not None:
+            return self.projection(run(loop, inputs_embeds, attention_mask, position_ids, cache, bias))  # (1)
         output: Any = self.backbone(
             inputs_embeds=inputs_embeds,
-            attention_mask=mask,
+            attention_mask=attention_mask if bias is None else bias,
             position_ids=position_ids,
-            past_key_values=past_key_values,
-            use_cache=past_key_values is not None,
+            past_key_values=cache,
+            use_cache=cache is not None,
         )
         return self.projection(output.last_hidden_state)  # (1)  (B, T, d)
+
+    def _block_loop(self, cache: Cache | None) -> BlockLoop | None:
+        """The loop to run f in; None when transformers' own forward must."""
+        if self.training or torch.is_grad_enabled():
+            return None
+        if cache is None or not cache.get_seq_length():  # the blocks may have been moved, hooked or quantised since
+            self._loop = BlockLoop.of(self.backbone)
+        return self._loop
+
+
+def _positions(backbone: PreTrainedModel, attention_mask: Tensor) -> Tensor | None:
+    """What a decoder that counts positions along its mask would count, for one that gets a four-dimensional mask."""
+    if backbone.config.model_type != "opt":
+        return None
+    return attention_mask.long().cumsum(-1) * attention_mask - 1

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, Shadow
+from .checkpoint import CheckpointError
 from .config import ShadowConfig
 from .decoders import blocks_of, decoder_of, empty_decoder, field_of, names_in, new_decoder, table_of, with_fields
 from .heads import ClassifierHeads
 from .layers import Adapters, Update
 from .network import ShadowNetwork
+from .shadow import Shadow
 
 SIZES = (
     "num_hidden_layers",

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, Shadow, fill
+from .checkpoint import CheckpointError, fill
 from .config import ShadowConfig
 from .decoders import blocks_name, blocks_of, decoder_of, with_fields
 from .layers import Injection, Update
@@ -36,6 +36,7 @@ from .peers import (
     write_json,
 )
 from .projected import MODEL_TYPE, inner_config
+from .shadow import Shadow
 
 CONFIG, ADAPTER = "adapter_config.json", "adapter_model.safetensors"
 NETWORK = "base_model.shadow_backbone.default."

@@ -16,11 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, Shadow, fill
+from .checkpoint import CheckpointError, fill
 from .config import ShadowConfig
 from .decoders import decoder_of, head_of
 from .network import ShadowNetwork
 from .peers import BackboneNames, new_network, read_json, stored, write_json
+from .shadow import Shadow
 
 MODEL_TYPE = "causal_lm_with_hidden_projection"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, Shadow, fill
+from .checkpoint import CheckpointError, fill
 from .config import ShadowConfig
 from .decoders import blocks_of, decoder_of, with_fields
 from .layers import Adapters, Injection, Update
@@ -35,6 +35,7 @@ from .peers import (
     stored,
     write_json,
 )
+from .shadow import Shadow
 
 CONFIG, ADAPTER, MODULES = "shadow_config.json", "shadow_adapter.safetensors", "shadow_modules.safetensors"
 NETWORK, PROJECTION = "shadow_model.", "shadow_hidden_projection.weight"

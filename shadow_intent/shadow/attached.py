@@ -1,0 +1,153 @@
+"""A base that carries shadows: putting them on, taking them off, choosing among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from .cache import DualCache
+from .config import ShadowConfig
+from .decoders import blocks_name, decoder_of
+from .detached import DetachedShadow
+from .heads import ClassifierHeads
+from .layers import Adapters, Carry, ShadowedBlock
+from .loop import BlockLoop
+from .network import ShadowNetwork
+from .parts import ShadowParts
+
+DEFAULT = "default"
+"""Name of the shadow that `attach` puts on."""
+Choice = str | ShadowParts | Sequence[str | ShadowParts] | None
+"""Which shadow a call takes: a name, a shadow, one of them per row of the batch, or None for the one in use."""
+
+
+class ShadowedBase(nn.Module):
+    """A frozen causal LM with the shadows it carries; what it computes is in `ShadowedModel`.
+
+    What this class does not have is looked up on the base. Its state dict holds the shadows alone. Shadows may be
+    added, swapped and removed while other threads call it: each call keeps the shadows it began with.
+
+    Attributes:
+        base, shadows, active: the parts, and the name of the shadow in use.
+        network, adapters, heads, shadow_config: those of the shadow in use; `heads` may be None.
+    """
+
+    def __init__(self, base: PreTrainedModel, shadow: ShadowParts) -> None:
+        super().__init__()
+        decoder = decoder_of(base)
+        self._blocks_name = blocks_name(decoder)
+        blocks = getattr(decoder, self._blocks_name)
+        if isinstance(blocks[0], ShadowedBlock):
+            raise ValueError("this base has a shadow attached already; detach it first, or add this one by name")
+        shadow.fit(base)
+        self.base = base
+        self.active = DEFAULT
+        self.shadows = nn.ModuleDict({DEFAULT: shadow})
+        self._caches = DualCache(base.config)
+        self._carry = Carry()
+        self._loop: BlockLoop | None = None
+        self._wrap(decoder, blocks)
+        self.register_state_dict_post_hook(_drop_base)
+        self.register_load_state_dict_post_hook(_forgive_base)
+
+    def _wrap(self, decoder: PreTrainedModel, blocks: nn.ModuleList) -> None:
+        self._required_grad = {name for name, weight in self.base.named_parameters() if weight.requires_grad}
+        self.__dict__["_own_blocks"] = blocks  # past nn.Module: registered inside the wrappers already
+        self.base.requires_grad_(False)
+        wrapped = (ShadowedBlock(block, i, self._carry) for i, block in enumerate(blocks))
+        setattr(decoder, self._blocks_name, nn.ModuleList(wrapped))
+
+    def detach(self) -> PreTrainedModel:
+        """Takes the shadows off and returns the base as it was before `attach`; this object is spent afterwards."""
+        setattr(decoder_of(self.base), self._blocks_name, self._own_blocks)
+        for name, weight in self.base.named_parameters():
+            weight.requires_grad_(name in self._required_grad)
+        return self.base
+
+    @property
+    def shadow(self) -> ShadowParts:
+        """The shadow in use."""
+        return self.shadow_named(self.active)
+
+    @property
+    def network(self) -> ShadowNetwork:
+        return self.shadow.network
+
+    @property
+    def adapters(self) -> Adapters:
+        return self.shadow.steering()
+
+    @property
+    def heads(self) -> ClassifierHeads | None:
+        return self.shadow.heads
+
+    @property
+    def shadow_config(self) -> ShadowConfig:
+        return self.shadow.config
+
+    def shadow_named(self, name: str) -> ShadowParts:
+        """The shadow called `name`. Raises ValueError."""
+        if name not in self.shadows:
+            raise ValueError(f"there is no shadow {name!r} here, only {', '.join(self.shadows)}; add it first")
+        return cast(ShadowParts, self.shadows[name])
+
+    def add(self, name: str, shadow: ShadowParts) -> None:
+        """Puts a further shadow on, or another one in place of `name`; calls under way keep what they began with."""
+        self.shadows[name] = shadow.fit(self.base).train(self.training)
+
+    def remove(self, name: str) -> ShadowParts:
+        """Takes a shadow off that is not in use, and returns it."""
+        shadow = self.shadow_named(name)
+        if name == self.active:
+            raise ValueError(f"the shadow {name!r} is in use; use another one first")
+        del self.shadows[name]
+        return shadow
+
+    def use(self, name: str) -> None:
+        """The shadow that calls take when they name none."""
+        self.shadow_named(name)
+        self.active = name
+
+    def detached(self) -> DetachedShadow:
+        """The classifier that runs without the base; shares the weights of this model."""
+        return self.shadow.detached()
+
+    def _choose(
+        self, choice: Choice, rows: Tensor | None, device: torch.device
+    ) -> tuple[tuple[ShadowParts, ...], Tensor | None]:
+        """The shadows of a call and, with several, which of them each row has, (B,)."""
+        if choice is None:
+            return (self.shadow,), None
+        if isinstance(choice, (str, ShadowParts)):
+            return (self._one(choice),), None
+        if rows is not None or isinstance(choice, tuple):  # from `generate`, chosen before
+            return tuple(self._one(one) for one in choice), rows
+        chosen = [self._one(one) for one in choice]
+        distinct = list({one.serial: one for one in chosen}.values())
+        if len(distinct) == 1:
+            return tuple(distinct), None
+        return tuple(distinct), torch.tensor([distinct.index(one) for one in chosen], device=device)
+
+    def _one(self, choice: str | ShadowParts) -> ShadowParts:
+        return self.shadow_named(choice) if isinstance(choice, str) else choice.fit(self.base)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("base"), name)
+
+
+def _drop_base(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """The base is not ours to save."""
+    for key in [key for key in state if key.startswith(f"{prefix}base.")]:
+        del state[key]
+
+
+def _forgive_base(module: nn.Module, keys: Any) -> None:
+    """... nor to load."""
+    keys.missing_keys[:] = [key for key in keys.missing_keys if not key.removeprefix("module.").startswith("base.")]
