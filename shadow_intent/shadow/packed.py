@@ -22,8 +22,8 @@ def pack(adapters: Adapters, anew: bool) -> PackedAdapters:
 class PackedAdapters:
     """What `Adapters` compute in evaluation mode, in nine operations and one stretch of memory per block.
 
-    alpha goes into W_up, the norm's weight and bias into the first matrix of T and G, and their second matrices stand in
-    one. States and hidden states are rows, (N, d), of one type.
+    alpha goes into W_up, the norm's weight and bias into the first matrix of T and G, and their second matrices stand
+    in one. States and hidden states are rows, (N, d), of one type.
     """
 
     def __init__(self, adapters: Adapters) -> None:
