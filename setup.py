@@ -22,6 +22,7 @@ OUR_COPY = f"{NAME}.bundled"  # this file in share/<package> tells our build of 
 HERE = Path(__file__).resolve().parent
 EXECUTABLES = {
     "intent_node": f"{NAME}.nodes.intent_node:main",
+    "stop_node": f"{NAME}.nodes.stop_node:main",
     "skill_node": f"{NAME}.nodes.skill_node:main",
     "mock_go2": f"{NAME}.nodes.mock_go2:main",
     "sim_go2": f"{NAME}.nodes.sim_go2:main",

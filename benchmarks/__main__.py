@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("edge", "motion")
+NAMES = ("edge", "motion", "stop")
 
 if __name__ == "__main__":
     folder = Path("build/benchmarks")

@@ -250,7 +250,7 @@ def virtual_stage(bundle: str) -> Iterator[Stage]:
 
 @contextmanager
 def real_stage(bundle: str) -> Iterator[Stage]:
-    """sim_go2, skill_node and intent_node over DDS; no cloud."""
+    """sim_go2, stop_node, skill_node and intent_node over DDS; no cloud."""
     from shadow_intent.demo import Cast, await_, isolate, start_intent_node
     from shadow_intent.nodes.witness import witness
 
@@ -259,6 +259,7 @@ def real_stage(bundle: str) -> Iterator[Stage]:
         cast = Cast(Path(folder))
         try:
             cast.node("sim_go2")
+            cast.node("stop_node", robot="mock")
             cast.node("skill_node", robot="mock")
             start_intent_node(cast, "", bundle)
             with witness() as node:

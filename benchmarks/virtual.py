@@ -114,6 +114,7 @@ class VirtualRobot:
     def _step(self) -> None:
         self.now += STEP_S
         self.go2.advance(self.now)
+        self.guard.stop_node(self.now)
         self.guard.robot(self.go2.state(), self.now)
         answers, self._answers = self._answers, []
         for request_id, code in answers:

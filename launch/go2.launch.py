@@ -73,20 +73,22 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_nodes(context: LaunchContext) -> list:
-    """The nodes. intent_node is configured only once skill_node, which acts on what it says, is active."""
+    """The nodes. intent_node is configured only once skill_node, which acts on what it says, is active.
+
+    stop_node has no states to bring it through: it can stop the robot from its first moment on.
+    """
     cloud_address = LaunchConfiguration("cloud_address").perform(context)
     cloud = {"cloud_address": ParameterValue(cloud_address, value_type=str)} if cloud_address else {}
     mock, sim = (LaunchConfiguration(name).perform(context) == "true" for name in ("use_mock_robot", "use_sim"))
     if mock and sim:
         raise RuntimeError("use_mock_robot and use_sim would be two robots on the same topics: choose one")
-    skill_node, intent_node = (
-        robot_node("skill_node", {"robot": "mock"} if mock or sim else {}),
-        robot_node("intent_node", cloud),
-    )
+    robot = {"robot": "mock"} if mock or sim else {}
+    skill_node, intent_node = robot_node("skill_node", robot), robot_node("intent_node", cloud)
     skills_ready = Event()
     return [
         *([robot_node("mock_go2")] if mock else []),
         *([robot_node("sim_go2")] if sim else []),
+        robot_node("stop_node", robot),
         *activated(skill_node, ready=skills_ready),
         *activated(intent_node, after=skills_ready),
     ]

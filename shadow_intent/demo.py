@@ -159,7 +159,6 @@ def isolate() -> None:
     """
     os.environ["ROS_DOMAIN_ID"] = str(42 + os.getpid() % 60)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    os.environ["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
 
 
 def perform(cast: Cast, console: Console, bundle: str) -> None:
@@ -169,6 +168,7 @@ def perform(cast: Cast, console: Console, bundle: str) -> None:
     began = time.monotonic()
     cloud = cast.start("cloud_server", "shadow_intent.cloud.server", "--address", "127.0.0.1:0", "--bundle", bundle)
     cast.node("mock_go2")
+    cast.node("stop_node", robot="mock")
     cast.node("skill_node", robot="mock", allow_hazardous="true")
     console.print("Starting the cloud server; the first time it unpacks its language model, about half a minute.")
     with console.status("loading the language model"):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shadow_intent.errors import InputError
-from shadow_intent.jobs import FAST_PATH, MAX_PLAN_STEPS, Action, Command, Job, Outbox, Plan, Rules, Stage
+from shadow_intent.gate import FAST_PATH, takes_fast_path
+from shadow_intent.jobs import MAX_PLAN_STEPS, Action, Command, Job, Outbox, Plan, Rules, Stage
 from shadow_intent.motion import Ramps
 from shadow_intent.robot import Request, RobotState
 from shadow_intent.runner import Runner
@@ -36,6 +37,10 @@ class Guard:
         """A robot state arrived."""
         self.world.state, self.world.state_at = state, now
 
+    def stop_node(self, now: float) -> None:
+        """stop_node said that it runs."""
+        self.world.stop_node_at = now
+
     def power(self, battery_percent: float) -> None:
         """A battery level arrived, percent."""
         self.world.battery = battery_percent
@@ -61,7 +66,7 @@ class Guard:
         except InputError:
             self._out.refuse(command, "unknown", name=command.label)
             return self._out.take()
-        if command.label in FAST_PATH and command.step == 0:
+        if takes_fast_path(command.label, command.step) and (command.spoken or command.label == "stop"):
             return self.stop(command, now)
         if skill.action == "none" or not self._fits(command, skill, now):
             return self._out.take()
@@ -82,24 +87,28 @@ class Guard:
         self._out.refuse(command, "bounds", detail=detail)
         return self._out.take()
 
-    def stop_request(self, label: str) -> Request:
-        """A new request for stop or damp, to publish ahead of everything else. Any thread may call this at any time."""
-        return self._runner.request(self._table[label])
-
     def stop(self, command: Command, now: float, sent: Request | None = None) -> list[Action]:
         """stop or damp: first the request, unless it was `sent` already, then the end of every movement and plan."""
-        request = sent or self.stop_request(command.label)
+        request = sent or self._runner.request(self._table[command.label])
         if sent is None:
             self._out.send(request)
-        self._drop("stopped", now)
-        for job in [j for j in self._runner.jobs if j.moves]:
-            self._runner.end(job, "preempted", now, "stopped")
+        self._end_movements("stopped", now)
         deadline = now + self.world.rules.response_timeout_s
         job = Job(command, self._table[command.label], Stage.SENT, deadline, request=request)
         self._runner.jobs.append(job)
         self._out.status(job, "accepted")
         self._out.status(job, "running")
         return self._out.take()
+
+    def halted(self, now: float) -> list[Action]:
+        """stop_node stopped the robot, or began anew, without anybody having said so."""
+        self._end_movements("halted", now)
+        return self._out.take()
+
+    def _end_movements(self, key: str, now: float) -> None:
+        self._drop(key, now)
+        for job in [j for j in self._runner.jobs if j.moves]:
+            self._runner.end(job, "preempted", now, key)
 
     def shut_down(self, now: float) -> list[Action]:
         """The node ends: a moving robot is stopped, everything else is given up."""
@@ -124,7 +133,7 @@ class Guard:
         """Refuses a command for when it was given and by whom."""
         if abs(command.age_s) > self.world.rules.max_command_age_s:
             self._out.refuse(command, "old", age=f"{command.age_s:.1f}")
-        elif not command.spoken and not skill.plannable:
+        elif not command.spoken and not (skill.plannable and command.label != "damp"):
             self._out.refuse(command, "not_spoken")
         elif command.step == 0 and self._heard_twice(command, now):
             self._out.refuse(command, "duplicate")

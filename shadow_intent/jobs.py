@@ -13,8 +13,6 @@ from shadow_intent.robot import Request
 from shadow_intent.skills import Skill
 from shadow_intent.speech import sentence
 
-FAST_PATH = ("stop", "damp")
-"""Labels that pass every rule, unless a plan puts them behind other steps."""
 MAX_PLAN_STEPS = 8
 """Longer plans are refused: nobody can foresee where they end."""
 UNANSWERED = -1

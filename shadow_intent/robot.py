@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-BALANCE_STAND = 1002
-"""Sport API id, the same on every firmware, that unlocks the joints after StandUp."""
+DAMP, BALANCE_STAND, STOP_MOVE, MOVE = 1001, 1002, 1003, 1008
+"""Sport API ids that are the same on every firmware. BalanceStand unlocks the joints after StandUp."""
 
 OK = 0
 CODES: Mapping[int, str] = {

@@ -141,7 +141,9 @@ class Runner:
         """One velocity, or the reason to end; every way out sends StopMove."""
         motion, world = job.motion, self._world
         assert motion is not None
-        if not world.fresh(now):
+        if not world.stoppable(now):
+            self._halt(job, now, "timed_out", "no_stop_node")
+        elif not world.fresh(now):
             self._halt(job, now, "timed_out", "no_state")
         elif world.controlled(now):
             self._halt(job, now, "preempted", "controller")

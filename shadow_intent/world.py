@@ -12,6 +12,8 @@ from shadow_intent.speech import POSTURE_NAMES
 
 CONTROLLER_HOLD_S = 1.0
 """Seconds after the hand controller's last input during which the robot is its operator's."""
+STOP_NODE_TIMEOUT_S = 0.5
+"""Seconds without a word of stop_node after which nothing moves; it says one ten times a second."""
 LONG_AGO = float("-inf")
 
 Refusal = tuple[str, Mapping[str, Any]]
@@ -28,10 +30,15 @@ class World:
         self.battery: float | None = None
         """Percent; None until the robot has said."""
         self.controller_at = LONG_AGO
+        self.stop_node_at = LONG_AGO
 
     def fresh(self, now: float) -> bool:
         """True while the robot's state is recent enough to act on."""
         return now - self.state_at <= self.rules.state_timeout_s
+
+    def stoppable(self, now: float) -> bool:
+        """True while stop_node is there to stop the robot."""
+        return now - self.stop_node_at <= STOP_NODE_TIMEOUT_S
 
     def controlled(self, now: float) -> bool:
         """True while somebody uses the hand controller: it has precedence."""
@@ -50,6 +57,8 @@ class World:
             return "hazardous", {"name": job.name}
         if not job.moves:
             return None
+        if not self.stoppable(now):
+            return "no_stop_node", {}
         if not self.fresh(now):
             return "no_state", {}
         if self.controlled(now):

@@ -14,7 +14,6 @@ import pytest
 from support import ROOT
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")  # a killed shared-memory node leaves files and locks
 os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -46,7 +45,7 @@ def domain() -> Iterator[int]:
 
 @pytest.fixture
 def ros(domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """`ros(NodeClass, *args, **kwargs)` makes a node and spins it, with its `helpers()`, until the test ends."""
+    """`ros(NodeClass, *args, **kwargs)` makes a node and spins it until the test ends."""
     rclpy = pytest.importorskip("rclpy")
     pytest.importorskip("shadow_intent.msg", reason="messages are not built")
     from shadow_intent.nodes.run import Spinner
@@ -58,21 +57,19 @@ def ros(domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., 
 
     def make(kind: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         node = kind(*args, **kwargs)
-        nodes = [node, *(node.helpers() if hasattr(node, "helpers") else ())]
-        made.append(nodes)
-        spinners.append(Spinner(nodes).__enter__())
+        made.append(node)
+        spinners.append(Spinner(node).__enter__())
         return node
 
     yield make
-    for nodes in made:
-        if hasattr(nodes[0], "close"):
-            nodes[0].close()
+    for node in made:
+        if hasattr(node, "close"):
+            node.close()
     for spinner in spinners:
         spinner.__exit__(None, None, None)
     failed = any(spinner.failed for spinner in spinners)
-    for nodes in made:
-        for node in reversed(nodes):
-            node.destroy_node()
+    for node in made:
+        node.destroy_node()
     rclpy.try_shutdown()
     assert not failed, "a callback raised; its traceback is above"
 

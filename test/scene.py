@@ -37,6 +37,7 @@ class Scene:
         self.see()
 
     def see(self) -> None:
+        self.guard.stop_node(self.now)
         if self.state is not None:
             self.guard.robot(self.state, self.now)
 

@@ -66,6 +66,7 @@ def test_a_spoken_command_reaches_the_robot_and_an_open_one_the_cloud(
         "cloud_server", "shadow_intent.cloud.server", "--address", "127.0.0.1:0", "--bundle", str(bundle_folder)
     )
     cast.node("mock_go2")
+    cast.node("stop_node", robot="mock")
     cast.node("skill_node", robot="mock")
     address = listening(cast, cloud)
     start_intent_node(cast, address, str(bundle_folder))

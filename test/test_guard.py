@@ -7,7 +7,7 @@ from scene import DAMPED, FALLEN, LOCKED, LYING, NAMES, SITTING, STANDING, TABLE
 
 from shadow_intent.intent import Slots
 from shadow_intent.jobs import Command, Send, Status
-from shadow_intent.robot import RobotState, controller_in_use
+from shadow_intent.robot import Request, RobotState, controller_in_use
 
 REFUSALS = [
     # scene, command, part of the reason
@@ -196,7 +196,7 @@ def test_stop_in_mid_motion_sends_stop_move_before_anything_else():
 
 def test_stop_already_on_the_wire_is_not_sent_again():
     scene = Scene().hear("move_forward").wait(0.5)
-    request = scene.guard.stop_request("stop")
+    request = Request(77, "sport", 1003)
     scene.keep(scene.guard.stop(Command("s", "stop"), scene.now, sent=request))
     assert scene.sent == ["Move"]
     scene.keep(scene.guard.response(request.id, 0, scene.now))

@@ -39,9 +39,9 @@ def test_it_declares_where_and_how_and_describes_each_argument():
     assert all({"default_value", "description"} <= given for given in declared.values())
 
 
-def test_it_starts_the_two_nodes_and_a_robot_that_is_none():
+def test_it_starts_the_three_nodes_and_a_robot_that_is_none():
     started_nodes = {ast.literal_eval(call.args[0]) for call in calls("robot_node")}
-    assert started_nodes == {"skill_node", "intent_node", "mock_go2", "sim_go2"}
+    assert started_nodes == {"stop_node", "skill_node", "intent_node", "mock_go2", "sim_go2"}
 
 
 def test_a_dds_profile_is_chosen_before_any_node():

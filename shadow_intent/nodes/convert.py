@@ -6,6 +6,7 @@ import json
 import math
 
 from builtin_interfaces.msg import Time
+from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from unitree_api.msg import Request as RequestMsg
 from unitree_go.msg import SportModeState
@@ -17,6 +18,9 @@ from shadow_intent.jobs import Say, Status
 from shadow_intent.robot import Request, RobotState
 
 NANOSECONDS = 1_000_000_000
+_LONG = len(serialize_message(SportModeState()))
+_PATH = 4 * 7 * len(SportModeState().path_point)
+"""Bytes of path_point: seven float32 each."""
 
 
 def slots_to_msg(slots: Slots) -> msg.Slots:
@@ -77,6 +81,16 @@ def robot_state_from_msg(message: SportModeState) -> RobotState | None:
     if not all(map(math.isfinite, (x, y, roll, pitch, yaw))):
         return None
     return RobotState(int(message.mode), int(message.error_code), x, y, roll, pitch, yaw)
+
+
+def sport_state_from_bytes(data: bytes) -> SportModeState | None:
+    """A serialised `SportModeState`, with or without the trailing path_point; None for any other length.
+
+    Unitree's SDK has path_point, unitree_ros2's definition has not, and firmware may send either.
+    """
+    if len(data) not in (_LONG, _LONG - _PATH):
+        return None
+    return deserialize_message(data + bytes(_LONG - len(data)), SportModeState)
 
 
 def say_to_msg(say: Say, header: Header) -> msg.Reply:

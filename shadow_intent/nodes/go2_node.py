@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -40,10 +40,6 @@ class Go2Node(Node):
         self._low = self.create_publisher(LowState, interfaces.LOW_STATE.name, RELIABLE_STATE)
         self.create_timer(1.0 / self._values.state_hz, self._publish_sport)
         self.create_timer(1.0 / self._values.low_state_hz, self._publish_low)
-
-    def helpers(self) -> Sequence[Node]:
-        """It needs no further threads."""
-        return ()
 
     def close(self) -> None:
         """Nothing to end."""

@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -23,7 +23,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.node import Node
 from std_msgs.msg import Header, String
 
 from shadow_intent import msg
@@ -31,7 +30,7 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.event_log import EventLog, run_folder
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Utterance
-from shadow_intent.nodes import interfaces
+from shadow_intent.nodes import interfaces, priority
 from shadow_intent.nodes.conversation import Conversations
 from shadow_intent.nodes.params import IntentParams, Parameters
 from shadow_intent.nodes.run import run
@@ -65,10 +64,6 @@ class IntentNode(LifecycleNode):
         self._entities: list[tuple[Any, Any]] = []
         self._active = False
 
-    def helpers(self) -> Sequence[Node]:
-        """It needs no further nodes."""
-        return ()
-
     def close(self) -> None:
         """Lets go of everything, in the node's own thread."""
         closed = Event()
@@ -89,7 +84,7 @@ class IntentNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self._redact = values.redact_text
         self._conversations = Conversations(self, values.cloud_address, skills)
-        self._classifier = ThreadPoolExecutor(1, "classifier")
+        self._classifier = ThreadPoolExecutor(1, "classifier", priority.yield_to_others)
         self._outlets = {topic.name: topic.publisher(self) for topic in PUBLISHED}
         subscriptions = (
             interfaces.VOICE_COMMAND.subscribe(self, self._on_voice_command),

@@ -17,7 +17,7 @@ from std_msgs.msg import String
 from unitree_api.msg import Request, Response
 from unitree_go.msg import LowState, SportModeState
 
-from shadow_intent.msg import Intent, Reply, SkillCommand, SkillStatus, VoiceCommand
+from shadow_intent.msg import Intent, Reply, SkillCommand, SkillStatus, StopState, VoiceCommand
 from shadow_intent.skills import SERVICES
 
 
@@ -49,9 +49,9 @@ class Topic:
         """A publisher of `node`."""
         return node.create_publisher(self.type, self.name, self.qos)
 
-    def subscribe(self, node: Node, callback: Callable[[Any], None]) -> Any:
-        """A subscription of `node`; `callback` takes the message."""
-        return node.create_subscription(self.type, self.name, callback, self.qos)
+    def subscribe(self, node: Node, callback: Callable[[Any], None], raw: bool = False) -> Any:
+        """A subscription of `node`; `callback` takes the message, or its serialised bytes when `raw`."""
+        return node.create_subscription(self.type, self.name, callback, self.qos, raw=raw)
 
 
 VOICE_COMMAND = Topic("voice_command", VoiceCommand, COMMANDS)
@@ -60,6 +60,9 @@ INTENT = Topic("intent", Intent, EVENTS)
 REPLY = Topic("reply", Reply, EVENTS)
 SKILL_COMMAND = Topic("skill_command", SkillCommand, COMMANDS)
 SKILL_STATUS = Topic("skill_status", SkillStatus, EVENTS)
+SPORT_REQUEST = Topic("sport_request", Request, COMMANDS)
+"""From skill_node to stop_node, which passes it on; header.lease.id holds the epoch of `STOP_STATE`."""
+STOP_STATE = Topic("stop_state", StopState, COMMANDS)
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, COMMANDS)
 
 REQUESTS = {service: Topic(f"/api/{service}/request", Request, COMMANDS) for service in SERVICES}

@@ -95,9 +95,18 @@ class SkillParams(_Checked):
     min_battery_percent: int = _parameter(
         15, "percent; below it only rest postures and stop run", low=0, high=100, runtime=True
     )
-    move_rate_hz: float = _parameter(20.0, "Hz of streamed velocities and of the guard", low=10.0, high=50.0)
+    move_rate_hz: float = _parameter(20.0, "Hz of streamed velocities and of the guard", low=10.0, high=20.0)
     linear_acceleration: float = _parameter(0.8, "m/s^2 of velocity ramps", low=0.1, high=3.0)
     angular_acceleration: float = _parameter(2.0, "rad/s^2 of turn ramps", low=0.2, high=10.0)
+    diagnostics_hz: float = _parameter(1.0, "Hz of /diagnostics", low=0.1, high=10.0)
+
+
+@dataclass(frozen=True)
+class StopParams(_Checked):
+    """Parameters of stop_node."""
+
+    robot: str = _parameter("real", "real: refuse to start without a safe DDS; mock: any", choices=("real", "mock"))
+    lease_s: float = _parameter(0.3, "s without a further velocity until a moving robot is stopped", low=0.1, high=1.0)
     diagnostics_hz: float = _parameter(1.0, "Hz of /diagnostics", low=0.1, high=10.0)
 
 

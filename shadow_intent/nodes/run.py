@@ -1,4 +1,4 @@
-"""Running a node as a process: safe DDS profile, executors in threads, a clean exit on SIGINT and SIGTERM."""
+"""Running a node as a process: safe DDS profile, an executor in a thread, a clean exit on SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
@@ -17,33 +17,37 @@ from rclpy.task import Future
 
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.nodes.dds import use_safe_profile
+from shadow_intent.nodes.quick_executor import QuickExecutor
 
 JOIN_S = 5.0
 """How long a callback may take to return when the process ends, seconds."""
 
 
+class Urgent(Node):
+    """A node that is served by a `QuickExecutor`."""
+
+
 class Spinner:
-    """Spins each node in a SingleThreadedExecutor with a thread of its own, until it leaves the `with` block.
+    """Spins a node in an executor and thread of its own, until it leaves the `with` block.
 
     MultiThreadedExecutor is not used: at 50 Hz its threads fight for the interpreter lock and latency reaches seconds.
     """
 
-    def __init__(self, nodes: Sequence[Node], on_failure: Callable[[], None] = lambda: None) -> None:
-        self._executors = [SingleThreadedExecutor(context=node.context) for node in nodes]
-        for executor, node in zip(self._executors, nodes, strict=True):
-            executor.add_node(node)
-        self._threads = [
-            threading.Thread(target=self._spin, args=(executor,), name=node.get_name())
-            for executor, node in zip(self._executors, nodes, strict=True)
-        ]
+    def __init__(self, node: Node, on_failure: Callable[[], None] = lambda: None) -> None:
+        self._executor: Any
+        if isinstance(node, Urgent):
+            self._executor = QuickExecutor(node)
+        else:
+            self._executor = SingleThreadedExecutor(context=node.context)
+            self._executor.add_node(node)
+        self._thread = threading.Thread(target=self._spin, name=node.get_name())
         self._done: Future[None] = Future()
         self._on_failure = on_failure
         self.failed = False
         """True when a callback raised: its thread printed the traceback and ended."""
 
     def __enter__(self) -> Spinner:
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -51,14 +55,12 @@ class Spinner:
     ) -> None:
         # rclpy's shutdown() takes its wake-up from an executor that still waits: the thread could wait for ever
         self._done.set_result(None)
-        for thread in self._threads:
-            thread.join(JOIN_S)
-        for executor in self._executors:
-            executor.shutdown(timeout_sec=JOIN_S)
+        self._thread.join(JOIN_S)
+        self._executor.shutdown(timeout_sec=JOIN_S)
 
-    def _spin(self, executor: SingleThreadedExecutor) -> None:
+    def _spin(self) -> None:
         try:
-            executor.spin_until_future_complete(self._done)
+            self._executor.spin_until_future_complete(self._done)
         except ExternalShutdownException:
             return
         except BaseException:
@@ -70,8 +72,8 @@ class Spinner:
 def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) -> int:
     """Runs a node until SIGINT or SIGTERM; returns the exit status, 1 when it could not start or a callback raised.
 
-    The node has two methods beside rclpy's: `helpers()`, further nodes of the process that are each spun in a thread of
-    their own, and `close()`, which ends all activity while it can still publish, before the executors stop.
+    Beside rclpy's methods the node has `close()`, which ends all activity while it can still publish, before the
+    executor stops.
     The signals are handled here and not by rclpy, whose handler ends the context at once: the node could not publish
     its last StopMove.
     """
@@ -82,11 +84,10 @@ def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) ->
     rclpy.init(args=list(sys.argv if arguments is None else arguments), signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()
-        with Spinner([node, *node.helpers()], on_failure=done.set) as spinner:
+        with Spinner(node, on_failure=done.set) as spinner:
             done.wait()
             node.close()
-        for each in (*node.helpers(), node):
-            each.destroy_node()
+        node.destroy_node()
         return int(spinner.failed)
     except ShadowIntentError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -32,7 +32,7 @@ SETTLE_S = 0.2
 """Topics are not ordered among each other: a story is over when nothing came for this long."""
 POLL_S = 0.01
 _FOLLOWERS = 3
-"""Of intents: skill_node, its stop listener, and the witness."""
+"""Of intents: skill_node, stop_node, and the witness."""
 _OPEN = (msg.SkillStatus.ACCEPTED, msg.SkillStatus.RUNNING)
 
 
@@ -244,7 +244,7 @@ def witness(watch: Callable[[Story, object], None] | None = None) -> Iterator[Wi
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = Witness(watch)
-        with Spinner([node]):
+        with Spinner(node):
             yield node
         node.destroy_node()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from support import wait_for
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.mock_go2 import MockGo2
 from shadow_intent.nodes.skill_node import SkillNode
+from shadow_intent.nodes.stop_node import StopNode
 
 
 @pytest.fixture
@@ -32,15 +34,17 @@ def robot(ros: Callable[..., Any]) -> Callable[..., MockGo2]:
 
 @pytest.fixture
 def skills(ros: Callable[..., Any], person: Person) -> Callable[..., SkillNode]:
-    """`skills(**parameters)` starts an active skill_node that knows the robot's state, if there is a robot."""
+    """`skills(**parameters)` starts stop_node and an active skill_node that knows the robot's state, if any."""
 
     def start(**values: Any) -> SkillNode:
+        ros(StopNode, **parameters(robot="mock"))
         node = ros(SkillNode, **parameters(**{"robot": "mock", **values}))
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         wait_for(person.matched)
+        wait_for(lambda: node.guard.world.stoppable(time.monotonic()))
         if node.count_publishers(interfaces.SPORT_STATE.name):
-            wait_for(lambda: node.knows_robot)
+            wait_for(lambda: node.ready)
         return node
 
     return start

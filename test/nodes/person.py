@@ -36,7 +36,7 @@ class Person(Node):
 
     def matched(self) -> bool:
         """True once skill_node hears and is heard."""
-        # the stop listener subscribes to intent and skill_command as well
+        # stop_node subscribes to intent and skill_command as well
         heard = self._intent.get_subscription_count() == 2 and self._command.get_subscription_count() == 2
         topics = (interfaces.SKILL_STATUS, interfaces.REPLY, *interfaces.REQUESTS.values())
         return heard and self._text.get_subscription_count() == 1 and all(self.count_publishers(t.name) for t in topics)

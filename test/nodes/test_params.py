@@ -13,12 +13,13 @@ from support import ROOT
 
 from shadow_intent.errors import ConfigError
 from shadow_intent.nodes.mock_go2 import MockGo2
-from shadow_intent.nodes.params import IntentParams, MockParams, Parameters, SimParams, SkillParams
+from shadow_intent.nodes.params import IntentParams, MockParams, Parameters, SimParams, SkillParams, StopParams
 from shadow_intent.nodes.skill_node import SkillNode
 
 KINDS = {
     "/**/intent_node": IntentParams,
     "/**/skill_node": SkillParams,
+    "/**/stop_node": StopParams,
     "/**/mock_go2": MockParams,
     "/**/sim_go2": SimParams,
 }

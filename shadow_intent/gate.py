@@ -1,0 +1,45 @@
+"""What reaches the robot's sport service: the last rule before the wire. No ROS, no clock.
+
+Every request was made under an epoch, and a stop begins another one: what was decided before it must not follow it.
+"""
+
+from __future__ import annotations
+
+from shadow_intent.intent import Source
+from shadow_intent.robot import DAMP, MOVE, STOP_MOVE
+
+FAST_PATH = {"stop": STOP_MOVE, "damp": DAMP}
+"""Labels that pass every rule, and their sport API ids, the same on every firmware."""
+
+
+def takes_fast_path(label: str, step: int = 0, source: str = "") -> bool:
+    """Whether a command is for stop_node. A plan may begin with a stop; that the robot goes limp, a person has to say.
+
+    `step` and `source` are those of a SkillCommand.
+    """
+    return label in FAST_PATH and step == 0 and (label == "stop" or source != Source.CLOUD.value)
+
+
+class Gate:
+    """Used from one thread."""
+
+    def __init__(self, epoch: int) -> None:
+        """`epoch`: higher than any before the process started."""
+        self.epoch = epoch
+        self.moving = False
+        """The robot was told a velocity, and no stop since."""
+        self.dropped = 0
+        """Requests of another epoch so far."""
+
+    def passes(self, epoch: int, api_id: int) -> bool:
+        """Whether a request made under `epoch` may go out; one that may is taken as sent."""
+        if epoch != self.epoch:
+            self.dropped += 1
+            return False
+        self.moving = api_id == MOVE or (self.moving and api_id not in FAST_PATH.values())
+        return True
+
+    def stopped(self) -> None:
+        """StopMove or Damp went out ahead of everything else."""
+        self.epoch += 1
+        self.moving = False

@@ -1,0 +1,133 @@
+"""stop_node: the robot's sport service hears nothing but through it, and it hears stop itself.
+
+A process of its own, ahead of all others: a spoken stop or damp goes from the topic straight to the robot, without
+model, queue, guard or network, whatever else hangs or died. What skill_node asks of the sport service passes through
+here, so that no Move can follow the StopMove that ends it, and when velocities stop coming it ends them itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from itertools import count
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from std_msgs.msg import String
+from unitree_api.msg import Request
+
+from shadow_intent import msg, stop
+from shadow_intent.errors import RobotError
+from shadow_intent.gate import FAST_PATH, Gate, takes_fast_path
+from shadow_intent.intent import Route
+from shadow_intent.nodes import interfaces, priority
+from shadow_intent.nodes.convert import request_to_msg
+from shadow_intent.nodes.dds import unsafe_reason
+from shadow_intent.nodes.diagnose import diagnostics
+from shadow_intent.nodes.params import Parameters, StopParams
+from shadow_intent.nodes.run import Urgent, run
+from shadow_intent.robot import MOVE, STOP_MOVE
+from shadow_intent.robot import Request as Call
+
+STATE_PERIOD_S = 0.1
+"""Of `stop_state` while nothing happens, seconds."""
+
+
+class StopNode(Urgent):
+    """Not a lifecycle node: from its construction to its end it can stop the robot."""
+
+    def __init__(self, urgency: str = "as the process that made it", **options: Any) -> None:
+        """`urgency`: what `priority.hurry` said; `options` go to rclpy's Node. Raises ConfigError or RobotError."""
+        super().__init__("stop_node", automatically_declare_parameters_from_overrides=True, **options)
+        values = Parameters(self, StopParams).read()
+        if values.robot == "real" and (reason := unsafe_reason()) is not None:
+            raise RobotError(reason)
+        began = time.monotonic_ns()
+        self._gate, self._ids, self._urgency = Gate(began), count(began), urgency
+        self._state = msg.StopState(epoch=began, cause=msg.StopState.START)
+        self._stops = 0
+        self._robot = interfaces.REQUESTS["sport"].publisher(self)
+        self._states = interfaces.STOP_STATE.publisher(self)
+        self._diagnostics = interfaces.DIAGNOSTICS.publisher(self)
+        interfaces.VOICE_COMMAND.subscribe(self, self._on_voice_command)
+        interfaces.VOICE_TEXT.subscribe(self, self._on_voice_text)
+        interfaces.INTENT.subscribe(self, self._on_intent)
+        interfaces.SKILL_COMMAND.subscribe(self, self._on_skill_command)
+        interfaces.SPORT_REQUEST.subscribe(self, self._on_request)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a stop waits for no simulation
+        self.create_timer(STATE_PERIOD_S, self._tell, clock=steady)
+        self.create_timer(1.0 / values.diagnostics_hz, self._diagnose, clock=steady)
+        self._lease = self.create_timer(values.lease_s, self._lease_over, clock=steady)
+        self._lease.cancel()
+
+    def close(self) -> None:
+        """Stops a moving robot."""
+        if self._gate.moving:
+            self._stop(msg.StopState.LEASE, STOP_MOVE)
+
+    def _stop(self, cause: str, api_id: int, utterance_id: str = "") -> None:
+        """The request first, everything else after it."""
+        call = Call(next(self._ids), "sport", api_id)
+        self._robot.publish(request_to_msg(call))
+        self._gate.stopped()
+        self._stops += 1
+        self._lease.cancel()
+        self._state = msg.StopState(epoch=self._gate.epoch, cause=cause, utterance_id=utterance_id, request_id=call.id)
+        self._tell()
+
+    def _hear(self, text: str) -> None:
+        label = stop.match(text)
+        if label is not None:
+            self._stop(label, FAST_PATH[label])
+
+    def _on_voice_command(self, message: msg.VoiceCommand) -> None:
+        self._hear(message.text)
+
+    def _on_voice_text(self, message: String) -> None:
+        self._hear(message.data)
+
+    def _on_intent(self, message: msg.Intent) -> None:
+        if message.decision == Route.SKILL.value and takes_fast_path(message.label):
+            self._stop(message.label, FAST_PATH[message.label], message.utterance_id)
+
+    def _on_skill_command(self, message: msg.SkillCommand) -> None:
+        if takes_fast_path(message.label, message.step, message.source):
+            self._stop(message.label, FAST_PATH[message.label], message.utterance_id)
+
+    def _on_request(self, request: Request) -> None:
+        header = request.header
+        if self._gate.passes(header.lease.id, header.identity.api_id):
+            header.lease.id = 0  # ours; the robot knows leases of its own
+            self._robot.publish(request)
+            if header.identity.api_id == MOVE:
+                self._lease.reset()
+
+    def _lease_over(self) -> None:
+        self._lease.cancel()
+        if self._gate.moving:
+            self.get_logger().warning("velocities stopped coming: StopMove")
+            self._stop(msg.StopState.LEASE, STOP_MOVE)
+
+    def _tell(self) -> None:
+        self._state.header.stamp = self.get_clock().now().to_msg()
+        self._states.publish(self._state)
+
+    def _diagnose(self) -> None:
+        values = {
+            "priority": self._urgency,
+            "moving": self._gate.moving,
+            "stops": self._stops,
+            "last_cause": self._state.cause,
+            "dropped": self._gate.dropped,
+        }
+        self._diagnostics.publish(diagnostics(self, "stop", "", "listening for stop", values))
+
+
+def main() -> int:
+    """Entry point of the executable."""
+    urgency = priority.hurry()  # before the DDS threads start, so that they inherit it
+    return run(lambda: StopNode(urgency))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""What passes to the sport service, one row for each transition."""
+
+from __future__ import annotations
+
+import pytest
+
+from shadow_intent.gate import FAST_PATH, Gate, takes_fast_path
+from shadow_intent.robot import DAMP, MOVE, STOP_MOVE
+from shadow_intent.skills import load_skills
+
+HELLO, SPEED_LEVEL = 1016, 1015
+OLD, NOW = 7, 8
+
+
+def gate(*events: int | str) -> Gate:
+    """A gate of epoch 7 after requests by API id, made under its epoch at that time, and stops."""
+    made = Gate(OLD)
+    for event in events:
+        if event == "stop":
+            made.stopped()
+        else:
+            assert made.passes(made.epoch, int(event))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("events", "epoch", "api_id", "passes", "moving"),
+    [
+        ((), OLD, MOVE, True, True),
+        ((), OLD, HELLO, True, False),
+        ((), OLD - 1, MOVE, False, False),
+        ((MOVE,), OLD, MOVE, True, True),
+        ((MOVE,), OLD, SPEED_LEVEL, True, True),
+        ((MOVE,), OLD, STOP_MOVE, True, False),
+        ((MOVE,), OLD, DAMP, True, False),
+        ((MOVE, "stop"), OLD, MOVE, False, False),
+        ((MOVE, "stop"), OLD, HELLO, False, False),
+        ((MOVE, "stop"), OLD, STOP_MOVE, False, False),
+        ((MOVE, "stop"), NOW, MOVE, True, True),
+        (("stop", "stop"), NOW, MOVE, False, False),
+        ((MOVE,), 0, MOVE, False, True),
+    ],
+)
+def test_transition(events, epoch, api_id, passes, moving):
+    made = gate(*events)
+    assert made.passes(epoch, api_id) == passes
+    assert (made.moving, made.dropped) == (moving, int(not passes))
+
+
+@pytest.mark.parametrize(
+    ("label", "step", "source", "takes"),
+    [
+        ("stop", 0, "", True),
+        ("stop", 0, "cloud", True),
+        ("stop", 1, "cloud", False),
+        ("damp", 0, "", True),
+        ("damp", 0, "edge", True),
+        ("damp", 0, "cloud", False),
+        ("sit", 0, "", False),
+    ],
+)
+def test_who_takes_the_fast_path(label, step, source, takes):
+    assert takes_fast_path(label, step, source) == takes
+
+
+def test_ids_are_those_of_the_skill_table():
+    table = load_skills()
+    for firmware in ("mcf", "legacy"):
+        assert {label: table[label].api[firmware] for label in FAST_PATH} == {k: (v,) for k, v in FAST_PATH.items()}
+        motions = [skill for skill in table.skills.values() if skill.action == "motion"]
+        assert {skill.api[firmware] for skill in motions} == {(MOVE,)}
