@@ -39,21 +39,37 @@ def prefix_mask(attention_mask: Tensor, prefix_length: Tensor) -> Tensor:
     return real & (real.long().cumsum(-1) <= prefix_length.unsqueeze(-1))
 
 
-def attention_bias(attention_mask: Tensor, prefix: Tensor, dtype: torch.dtype) -> Tensor:
+def attention_bias(attention_mask: Tensor, prefix: Tensor, dtype: torch.dtype, window: int | None = None) -> Tensor:
     """Additive mask: keys of the prefix are open to all, the other real keys to what follows them.
 
     Args:
         attention_mask: (B, T), 1 at real tokens.
         prefix: (B, T) bool, a subset of the real tokens.
+        window: how far a layer with a sliding window sees, tokens, in either direction; None: everywhere.
 
     Returns:
         (B, 1, T, T), 0 where the query (third axis) may see the key (last axis), else the least number of `dtype`.
     """
     position = torch.arange(attention_mask.shape[1], device=attention_mask.device)
-    causal = position.unsqueeze(0) <= position.unsqueeze(1)  # (T, T), query by key
-    seen = (attention_mask.bool().unsqueeze(1) & causal) | prefix.bool().unsqueeze(1)  # (B, T, T)
+    distance = position.unsqueeze(1) - position.unsqueeze(0)  # (T, T), query by key
+    seen = (attention_mask.bool().unsqueeze(1) & (distance >= 0)) | prefix.bool().unsqueeze(1)  # (B, T, T)
+    if window is not None:
+        seen = seen & (distance.abs() < window)
     bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
     return bias.masked_fill(~seen, torch.finfo(dtype).min).unsqueeze(1)
+
+
+def _biases(config: Any, attention_mask: Tensor, prefix: Tensor, dtype: torch.dtype) -> Tensor | dict[str, Tensor]:
+    """`attention_bias` as the decoder takes it: by kind of layer where its layers differ."""
+    if getattr(config, "alibi", False):
+        raise ValueError("prefix attention needs a decoder with rotary or learned positions; this one has alibi biases")
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    if kinds is None:
+        return attention_bias(attention_mask, prefix, dtype, window)
+    windows = {kind: window if kind == "sliding_attention" else None for kind in set(kinds)}
+    biases = {kind: attention_bias(attention_mask, prefix, dtype, reach) for kind, reach in windows.items()}
+    return biases["full_attention"] if biases.keys() == {"full_attention"} else biases
 
 
 class ShadowNetwork(nn.Module):
@@ -220,10 +236,10 @@ class ShadowNetwork(nn.Module):
         if inputs_embeds is None:
             inputs_embeds = self.embedding(input_ids)  # (B, T, d_s)
         inputs_embeds = inputs_embeds.to(self.dtype)
-        bias = None
+        bias: Any = None
         if prefix is not None:
             real = prefix.new_ones(prefix.shape) if attention_mask is None else attention_mask
-            bias = attention_bias(real, prefix, self.dtype)  # (B, 1, T, T)
+            bias = _biases(self.backbone.config, real, prefix, self.dtype)  # (B, 1, T, T)
             position_ids = _positions(self.backbone, real) if position_ids is None else position_ids
         cache = past_key_values
         loop = self._block_loop(cache)

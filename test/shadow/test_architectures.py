@@ -1,0 +1,111 @@
+"""Every architecture on a tiny random config: untrained is the base, cached is uncached, detaching gives it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import BLOCKS, SIZES, VOCABULARY, WIDTH, excite, make_batch
+from transformers import (
+    AutoModelForCausalLM,
+    FalconConfig,
+    Gemma3TextConfig,
+    GemmaConfig,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MistralConfig,
+    OPTConfig,
+    PhiConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, attach, load_shadow, save_shadow
+
+TOKENS = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
+WIDE = {"hidden_size": WIDTH, "num_hidden_layers": BLOCKS, "num_attention_heads": 4}
+CONFIGS = {
+    "llama": LlamaConfig(**SIZES),
+    "mistral": MistralConfig(**SIZES, sliding_window=None),
+    "mistral-window": MistralConfig(**SIZES, sliding_window=4),
+    "qwen2": Qwen2Config(**SIZES),
+    "qwen3": Qwen3Config(**SIZES, head_dim=8),
+    "gemma": GemmaConfig(**SIZES, head_dim=8),
+    "gemma3": Gemma3TextConfig(
+        **SIZES, head_dim=8, sliding_window=4, layer_types=["sliding_attention", "full_attention"] * 2
+    ),
+    "phi": PhiConfig(**SIZES, partial_rotary_factor=0.5),
+    "gpt2": GPT2Config(n_embd=WIDTH, n_layer=BLOCKS, n_head=4, n_positions=64, **TOKENS),
+    "gpt-neox": GPTNeoXConfig(**WIDE, **TOKENS, intermediate_size=48, max_position_embeddings=64),
+    "opt": OPTConfig(**WIDE, **TOKENS, word_embed_proj_dim=WIDTH, ffn_dim=48, max_position_embeddings=64),
+    "falcon": FalconConfig(**WIDE, **TOKENS),
+    "falcon-alibi": FalconConfig(**WIDE, **TOKENS, alibi=True),
+}
+ARCHITECTURES = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+CLOSE = {"atol": 2e-5, "rtol": 2e-5}
+
+
+def make(config: PreTrainedConfig) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+@ARCHITECTURES
+def test_untrained_is_the_base_and_detaching_gives_it_back(config: PreTrainedConfig) -> None:
+    base = make(config)
+    ids, mask = make_batch("right")
+    expected, modules = base(ids, attention_mask=mask).logits, [id(module) for module in base.modules()]
+    settings = ShadowConfig()
+    model = attach(base, ShadowNetwork.cut(base, settings), settings)
+    assert torch.equal(model(ids, attention_mask=mask).logits, expected)
+    excite(model.adapters)
+    assert (model.eval()(ids, attention_mask=mask).logits - expected).abs().max() > 1e-3
+    base = model.detach()
+    assert [id(module) for module in base.modules()] == modules
+    assert torch.equal(base(ids, attention_mask=mask).logits, expected)
+
+
+@ARCHITECTURES
+@pytest.mark.parametrize("prefix", [False, True], ids=["causal", "prefix"])
+@torch.inference_mode()
+def test_cached_is_uncached_and_a_batch_is_its_rows(config: PreTrainedConfig, prefix: bool) -> None:
+    base = make(config)
+    settings = ShadowConfig(dropout=0.0, prefix_attention=prefix)
+    model = attach(base, ShadowNetwork.cut(base, settings), settings).eval()
+    excite(model.adapters, 0.1)
+    ids, mask = make_batch("left")
+    if prefix and getattr(config, "alibi", False):
+        with pytest.raises(ValueError, match="alibi"):
+            model.generate(ids, attention_mask=mask, max_new_tokens=1)
+        return
+    options = {"max_new_tokens": 6, "do_sample": False, "output_logits": True, "return_dict_in_generate": True}
+    cached = model.generate(ids, attention_mask=mask, **options)
+    uncached = model.generate(ids, attention_mask=mask, use_cache=False, **options)
+    for one, other in zip(cached.logits, uncached.logits, strict=True):
+        torch.testing.assert_close(one, other, **CLOSE)
+    alone = model.generate(ids[:1, 3:], **options)
+    for one, other in zip(cached.logits, alone.logits, strict=True):
+        torch.testing.assert_close(one[:1], other, **CLOSE)
+
+
+@ARCHITECTURES
+@torch.inference_mode()
+def test_an_implicit_shadow_of_other_sizes_is_saved_and_comes_back(config: PreTrainedConfig, tmp_path: Path) -> None:
+    base = make(config)
+    sizes = {"num_attention_heads": 2} if config.model_type == "opt" else {"hidden_size": 16, "num_attention_heads": 2}
+    sizes |= {"word_embed_proj_dim": 16} if "word_embed_proj_dim" in sizes else {}
+    settings = ShadowConfig(num_layers=1)
+    network = ShadowNetwork.random(base, settings, **sizes, **_heads(config)).eval()
+    model = attach(base, network, settings).eval()
+    ids, mask = make_batch("right")
+    expected = network(ids, mask)
+    assert expected.shape == (2, 7, WIDTH)
+    save_shadow(tmp_path, Shadow.of(model), base)
+    assert torch.equal(load_shadow(tmp_path, base).network.eval()(ids, mask), expected)
+
+
+def _heads(config: PreTrainedConfig) -> dict[str, int]:
+    return {"num_key_value_heads": 1} if getattr(config, "num_key_value_heads", None) else {}
