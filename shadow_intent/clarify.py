@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from shadow_intent import slots
 from shadow_intent.intent import Decision, Route, Slots, Source, is_chinese
+from shadow_intent.route import asking_back
 from shadow_intent.skills import SkillTable
 from shadow_intent.speech import sentence
 
@@ -104,8 +105,8 @@ def _holds(text: str, name: str) -> bool:
 
 def _chosen(asked: Question, heard: Decision, label: str, said: Slots) -> Decision:
     """The skill the speaker meant, with the quantities of the first utterance unless the answer names others."""
-    first = slots.parse(asked.decision.utterance.text, label)
-    return replace(
+    first, unclear = slots.read(asked.decision.utterance.text, label)
+    chosen = replace(
         heard,
         route=Route.SKILL,
         label=label,
@@ -114,3 +115,4 @@ def _chosen(asked: Question, heard: Decision, label: str, said: Slots) -> Decisi
         slots=Slots.from_dict({**first.as_dict(), **said.as_dict()}),
         alternatives=(),
     )
+    return asking_back(chosen, None if said != Slots() else unclear)

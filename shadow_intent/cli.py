@@ -19,6 +19,7 @@ EXTRAS = {
     "std_msgs": "ros",
     "onnxruntime": "robot",
     "tokenizers": "robot",
+    "text_to_num": "robot",
     "mcap": "robot",
     "rosbags": "robot",
     "grpc": "robot",

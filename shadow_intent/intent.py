@@ -102,6 +102,11 @@ class Utterance:
     stamp_ns: int = field(default_factory=time.time_ns)
     """When speech ended, nanoseconds since the epoch."""
 
+    @property
+    def answer_language(self) -> str:
+        """In which the speaker is answered: "zh" or "en"."""
+        return "zh" if self.language.startswith("zh") or is_chinese(self.text) else "en"
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

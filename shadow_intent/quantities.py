@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from shadow_intent import units
-from shadow_intent.numbers import BREAK, Token, tokenize
+from shadow_intent.numbers import BREAK
+from shadow_intent.quantity import Quantity, Words
 
 _LONGEST_CORRECTION = 4  # words between a quantity and the bare number that corrects it
 _SUMMED: tuple[list[str], ...] = ([], ["and"], ["零"], ["又"])  # between the parts of "one minute thirty seconds"
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """One number with what it counts."""
-
-    value: float
-    """In the unit of `kind`; NaN when it cannot be meant: a range, a negative."""
-    kind: str
-    """m, step (also metres), deg, turn, s, times, noun (times of something), part (a fraction of nothing) or bare."""
-    start: int
-    """Index of its first token."""
-    end: int
-    """Index after its last token."""
-    factor: float = 1.0
-    """Of its unit, for a correction that leaves the unit out."""
-
-
-class Reader:
+class Reader(Words):
     """The tokens of one utterance, and the quantities read from them."""
 
     def __init__(self, text: str) -> None:
-        self.tokens: list[Token] = tokenize(text)
+        super().__init__(text)
         self.quantities: list[Quantity] = []
         i = 0
         while i < len(self.tokens):
             found = self._quantity(i)
-            if found and not self._refused(found):
-                self._append(replace(found, value=math.nan) if self._vague(found) else found)
+            if found and not self.dismissed(found):
+                self._append(self._signed(found))
             i = found.end if found else i + 1
-
-    def word(self, i: int) -> str:
-        """The token at `i` as text, "" outside the utterance."""
-        return self.tokens[i].text if 0 <= i < len(self.tokens) else ""
-
-    def _value(self, i: int) -> float | None:
-        return self.tokens[i].value if i < len(self.tokens) else None
 
     def _append(self, q: Quantity) -> None:
         """Sums compounds, and gives a correction without a unit the unit it corrects."""
@@ -54,7 +32,7 @@ class Reader:
         if last:
             between = [self.word(i) for i in range(last.end, q.start)]
             near = len(between) - between.count(BREAK) <= _LONGEST_CORRECTION
-            if q.kind == "bare" and near and last.kind not in ("bare", "part", "noun"):
+            if q.kind == "bare" and near and self.ends(q.end) and last.kind not in ("bare", "part", "noun"):
                 if units.MARKERS.search(" ".join(between)):
                     q = replace(q, kind=last.kind, value=q.value * last.factor, factor=last.factor)
             elif q.kind == last.kind in ("m", "s") and q.factor < last.factor and between in _SUMMED:
@@ -62,29 +40,12 @@ class Reader:
                 self.quantities.pop()
         self.quantities.append(q)
 
-    def _refused(self, q: Quantity) -> bool:
-        """Negated ("not two metres"), ordinal ("第二步"), one by one, a rate ("per second", "每秒") or past."""
-        before, after = self.word(q.start - 2) + self.word(q.start - 1), self.word(q.end)
-        n = q.end - q.start
-        said, again = self.tokens[q.start : q.end], self.tokens[q.end : q.end + n]
-        said_before = self.tokens[q.start - n : q.start] if q.start >= n else []
-        at_a_time = after == "at" and self.word(q.end + 1) == "a"
-        one_by_one = q.kind == "step" and (at_a_time or said in (again, said_before))
-        past = q.kind == "s" and (after == "了" or any(t.text == "been" for t in self.tokens[: q.start]))
-        rate = after in ("/", "per", "每", "ago", "already")
-        return (
-            before.endswith(("not", "不是", "第", "每", "每秒", "ratherthan", "insteadof"))
-            or one_by_one
-            or past
-            or rate
-        )
-
-    def _vague(self, q: Quantity) -> bool:
-        """Negative, or of an unsure size ("几十步")."""
+    def _signed(self, q: Quantity) -> Quantity:
+        """With the minus before it, or marked as of an unsure size ("几十步")."""
         before = self.word(q.start - 1)
-        if before in ("-", "\u2212", "minus", "negative", "负"):
-            return self.word(q.start - 2) not in units.AXES
-        return before in ("几", "数")
+        if before in ("-", "\u2212", "minus", "negative", "负") and self.word(q.start - 2) not in units.AXES:
+            return replace(q, value=-q.value)
+        return replace(q, value=math.nan, definite=False) if before in ("几", "数") else q
 
     def _quantity(self, start: int) -> Quantity | None:
         """The quantity whose words begin at `start`."""
@@ -98,17 +59,32 @@ class Reader:
         amount = self._amount(start)
         if amount is None:
             return self._indefinite(start)
-        value, i = self._ranged(start, *amount)
-        fraction = not value.is_integer() or self.word(start) in units.FRACTIONS
+        ranged = self._ranged(start, *amount)
+        value, i = amount if ranged is None else (math.nan, ranged.end)
+        first, last = self.word(start), self.word(i - 1)
+        fraction = not value.is_integer() or first in units.SHARES or last in units.SHARES or "/" in last
         at = self._skip(i, articles=fraction)
         if self.word(at) == "半" and self._unit(at + 1):
             value, at = value + 0.5, at + 1  # "一个半小时"
-        unit = self._unit(at)
+        unit = self._unit(at) or self._strides(at)
         if unit is None:
-            return self._uncounted(start, i, value, fraction)
+            return ranged or self._uncounted(start, i, value, fraction)
         kind, factor, end = unit
+        said = (" " if self.word(at).isascii() else "").join(self.word(k) for k in range(at, end))
         value, end = self._remainder(value, end)
-        return Quantity(value * factor, kind, start, end, factor)
+        if ranged is None:
+            ranged = self._ranged_after(start, value, at, end)
+        if ranged is not None:
+            return replace(ranged, kind=kind, end=max(end, ranged.end), factor=factor, unit=said)
+        return Quantity(value * factor, kind, start, end, factor, said)
+
+    def _strides(self, i: int) -> tuple[str, float, int] | None:
+        """Steps with an adjective nobody thought of: "two fairy steps"."""
+        word = self.word(i)
+        known = (
+            not word.isascii() or word in units.GESTURE_NOUNS | units.LIMBS | units.ENDS or self.value(i) is not None
+        )
+        return self._unit(i + 1) if not known and self.word(i + 1) in ("steps", "paces", "strides") else None
 
     def _whole(self, start: int) -> Quantity | None:
         """Words that need no number: "twice", "a right angle"."""
@@ -121,18 +97,38 @@ class Reader:
                 return Quantity(named[1], named[0], start, start + n, named[1])
         return None
 
-    def _ranged(self, start: int, value: float, end: int) -> tuple[float, int]:
-        """NaN for "two to three", "between two and three" and "十几", with the end of the whole."""
-        between = self.word(start - 1) == "between" and self.word(end) == "and"
-        if between or self.word(end) in units.RANGES:
-            other = self._amount(end + 1)
-            if other and self._unit(self._skip(other[1])):
-                return math.nan, other[1]
-        return (math.nan, end + 1) if self.word(end) in units.VAGUE and self._unit(end + 1) else (value, end)
+    def _ranged(self, start: int, value: float, end: int) -> Quantity | None:
+        """No single number before a unit: "two to three", "between two and three", "两三", "十几"."""
+        unclear = Quantity(math.nan, "bare", start, end, between=self.tokens[start].between, definite=False)
+        if unclear.between is not None:
+            return unclear
+        other = self._other(end, "and" if self.word(start - 1) == "between" else "")
+        if other and (self._unit(self._skip(other[1])) or self.ends(other[1])):
+            return replace(unclear, end=other[1], between=(value, other[0]))
+        if self.word(end) in units.VAGUE and self._unit(end + 1):
+            return replace(unclear, end=end + 1)
+        return None
+
+    def _ranged_after(self, start: int, value: float, at: int, end: int) -> Quantity | None:
+        """No single number after a unit: "two metres to three metres", "a step or two"."""
+        other = self._other(end)
+        if other is None:
+            return None
+        again = self._unit(self._skip(other[1]))
+        if again[:2] == (self._unit(at) or ())[:2] if again else self.ends(other[1]):
+            end = again[2] if again else other[1]
+            return Quantity(math.nan, "bare", start, end, between=(value, other[0]), definite=False)
+        return None
+
+    def _other(self, i: int, joint: str = "") -> tuple[float, int] | None:
+        """The second number of a range whose joint ("to", "or maybe") is at `i`, and where it ends."""
+        if self.word(i) not in units.RANGES and not (joint and self.word(i) == joint):
+            return None
+        return self._amount(i + 2 if self.word(i + 1) in units.HEDGES else i + 1)
 
     def _amount(self, i: int) -> tuple[float, int] | None:
         """A number with its fraction ("two and a half", "three quarters", "half"), and where it ends."""
-        value = self._value(i)
+        value = self.value(i)
         if value is None:
             return self._amount_in_words(i)
         following = self.word(i + 1)
@@ -150,7 +146,8 @@ class Reader:
         if word in units.GROUPS:
             return units.GROUPS[word], i + 2 if following == "of" else i + 1
         plural = following.endswith("s") or following == "feet" or not following.isascii()
-        if word in units.HOMOPHONES and plural and self._unit(i + 1):
+        pair = word in ("俩", "仨") and (self._gesture(i + 1) or self.word(i + 1) in units.MEASURES)
+        if word in units.HOMOPHONES and plural and (pair or self._unit(i + 1)):
             return units.HOMOPHONES[word], i + 1
         if word in units.RARE_FRACTIONS and following == "of":
             return units.RARE_FRACTIONS[word], i + 1
@@ -165,7 +162,7 @@ class Reader:
         """What "and a half", "and three quarters" or "又二分之一" at `i` adds, and where it ends."""
         if self.word(i) not in ("and", "n", "又"):
             return None
-        count = self._value(i + 1)
+        count = self.value(i + 1)
         if count is not None and ("分之" in self.word(i + 1) or "/" in self.word(i + 1)):
             return count, i + 2
         i += 2 if count is not None or self.word(i + 1) in ("a", "an") else 1
@@ -187,33 +184,58 @@ class Reader:
 
     def _indefinite(self, start: int) -> Quantity | None:
         """One of a unit without a number: "a metre", "another step", "tiny step", "for a second"."""
-        if self.word(start) not in units.ARTICLES | units.SIZES:
+        if self.word(start) not in units.ARTICLES | units.SIZES | {"next"}:
             return None
         at = self._skip(start + 1)
         kind, factor, end = self._unit(at) or ("", 0.0, at)
         before = self.word(start - 1)
         gait = self.word(end - 1) in ("pace", "stride") and (at > start + 1 or before == "at")  # "at a slow pace"
-        if kind not in ("m", "step", "s") or (kind == "s" and before != "for") or gait:
+        lasting = (before == "for" and self.word(end - 1) not in ("second", "sec")) or self.word(start) == "next"
+        if kind not in ("m", "step", "s") or (kind == "s" and not lasting) or gait or self.word(end - 1) in units.NOUNS:
             return None
+        said = (" " if self.word(at).isascii() else "").join(self.word(k) for k in range(at, end))
         value, end = self._remainder(1.0, end)
-        return Quantity(value * factor, kind, start, end, factor)
+        ranged = self._ranged_after(start, value, at, end)
+        if ranged is not None:
+            return replace(ranged, kind=kind, factor=factor, unit=said)
+        return Quantity(value * factor, kind, start, end, factor, said)
 
     def _uncounted(self, start: int, end: int, value: float, fraction: bool) -> Quantity:
         """A number without a unit: repetitions of a thing named soon after it, a fraction, or bare."""
         if fraction:
-            return Quantity(value, "part" if value < 1 else "bare", start, end)
-        counting_in = start > 0 and self._value(start - 1) is not None  # "one, two, three, jump"
+            alone = self.word(start) != "半" or self.ends(end)  # "半张脸"
+            return Quantity(value, "part" if value < 1 and alone else "bare", start, end)
+        counting_in = start > 0 and self.value(start - 1) is not None  # "one, two, three, jump"
+        if value > 1 and self.word(end) == "of" and self.word(end + 1) in ("them", "those", "these"):
+            return Quantity(value, "noun", start, end + 2)
         if counting_in or self.word(end) == "of" or self.word(start) == "一":  # "one of your jumps"; 一 as an article
             return Quantity(value, "bare", start, end)
-        for at in range(end, end + (3 if self.word(start).isascii() else 6)):
-            if self.word(at) in ("", BREAK) or self._value(at) is not None:
-                break
-            if any("".join(self.word(at + k) for k in range(n)) in units.GESTURE_NOUNS for n in (1, 2, 3)):
-                return Quantity(value, "noun", start, at + 1)
-        echoed = self.word(start - 1) == self.word(end) and not self.word(end).isascii()  # "拜三拜"
-        if echoed or (self.word(end) == "个" and self.word(end + 1) in ("", BREAK)):
+        at = self._thing(start, end)
+        if at is not None:
+            return Quantity(value, "noun", start, at)
+        echoed = self.word(start - 1) == self.word(end) != "个" and not self.word(end).isascii()  # "拜三拜"
+        if echoed or (self.word(end) == "个" and self.ends(end + 1)):
             return Quantity(value, "noun", start, end + 1)
         return Quantity(value, "bare", start, end)
+
+    def _thing(self, start: int, end: int) -> int | None:
+        """The end of the gesture that is counted, soon after a number that ends at `end`."""
+        if self.word(start).isascii():
+            for at in range(end, end + 3):
+                if self.word(at) in ("", BREAK) or self.value(at) is not None or self.word(at) in units.LIMBS:
+                    return None
+                if self._gesture(at):
+                    return at + 1
+                if self.word(at) in ("step", "steps", "paces", "strides"):
+                    return None
+            return None
+        at = end
+        while self.word(at) in units.MEASURES and at < end + 6 and not self._gesture(at):
+            at += 1
+        return at + 1 if self._gesture(at) else None
+
+    def _gesture(self, i: int) -> bool:
+        return any("".join(self.word(i + k) for k in range(n)) in units.GESTURE_NOUNS for n in (1, 2, 3))
 
     def _skip(self, i: int, articles: bool = False) -> int:
         """Past "of", adjectives, measure words and, after a fraction, articles."""
@@ -223,8 +245,13 @@ class Reader:
 
     def _unit(self, i: int) -> tuple[str, float, int] | None:
         """Kind, factor and end of the longest unit at `i`."""
-        space = " " if self.word(i).isascii() else ""
-        for n in (3, 2, 1):
+        word = self.word(i)
+        if word == "分" and (self.value(i + 1) is not None or self.word(i + 1) == "半"):
+            return "s", 60.0, i + 1  # "一分三十秒"; "一百分" is a mark
+        if (word == "in" and self.value(i - 1) is None) or (word == "下" and self.word(i - 1) == "个"):
+            return None  # "like a crab in a bucket", "一个下犬式"
+        space = " " if word.isascii() else ""
+        for n in range(min(3, len(self.tokens) - i), 0, -1):
             unit = units.UNITS.get(space.join(self.word(i + k) for k in range(n)))
             if unit:
                 return *unit, i + n

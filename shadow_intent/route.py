@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shadow_intent.errors import ConfigError
 from shadow_intent.intent import Decision, Prediction, Route, Slots, Source, Utterance
+from shadow_intent.slots import Unclear
 
 REMOTE, IGNORE, STOP = "remote", "ignore", "stop"
+MORE_LIKELY_THAN_NOT = 0.5
 LIKELY = 0.1
 """What is less probable is not worth asking the speaker about."""
 
@@ -46,6 +48,17 @@ def route(utterance: Utterance, prediction: Prediction, slots: Slots, policy: Po
         slots=slots,
         alternatives=_alternatives(prediction, policy) if to is Route.REMOTE else (),
     )
+
+
+def asking_back(decision: Decision, unclear: Unclear | None) -> Decision:
+    """A skill with a quantity that cannot be carried out as said does not run: the speaker is told what is missing.
+
+    Nor is the cloud asked, which might guess, when the skill itself is more likely than not.
+    """
+    if unclear is None or decision.route is Route.IGNORE or decision.probability < MORE_LIKELY_THAN_NOT:
+        return decision
+    reply = unclear.text(decision.utterance.answer_language)
+    return replace(decision, route=Route.IGNORE, reason=f"refused: {unclear.text('en')}", reply=reply, alternatives=())
 
 
 def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:

@@ -1,19 +1,24 @@
 """Distances, angles, durations, counts and speeds named in an utterance, English and Chinese.
 
 Of each slot that a label may carry the last quantity wins, because people correct themselves forwards ("two metres, no,
-three"). One that cannot be meant (zero, negative, a range, beyond `LIMITS`) leaves the slot absent: the skill's default
-holds.
+three"). "A bit", "a few steps" and "几步" name no quantity: the slot stays absent and the skill's default holds, as
+config/skills.yaml gives it. A range, a negative or an impossible quantity leaves the slot absent too, but is `Unclear`:
+the robot says so and does nothing.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from shadow_intent import units
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, NO_SLOTS, Slots
-from shadow_intent.numbers import BREAK
-from shadow_intent.quantities import Quantity, Reader
+from shadow_intent.quantities import Reader
+from shadow_intent.quantity import Quantity
+from shadow_intent.speech import sentence
 
 _MOVES = frozenset(["move_forward", "move_backward", "move_left", "move_right"])
 _TURNS = frozenset(["turn_left", "turn_right", "turn_around"])
@@ -26,9 +31,26 @@ _CARRIERS = _MOVES | _TURNS | _SPEED_CHANGES | _REPEATED
 _SMALLEST_BARE_ANGLE = 5.0  # degrees; a bare number below is a count or a name ("turn left one")
 _LARGEST_BARE_COUNT = 20.0  # steps or repetitions; a bare number above is something else
 _FULL_TURN = re.compile(
-    r"\b(?:full|complete|whole|entire) (?:turn|circle|rotation|revolution|spin|loop)\b|\ball the way a?round\b|整圈"
+    r"\b(?:full|complete|whole|entire) (?:turn|circle|rotation|revolution|spin|loop|one)\b|\ball the way a?round\b|整圈"
 )
+_ABOUT = re.compile(r"[左右][边面]?[掉调]个?头")  # with a direction it is a turn of 180 degrees
 _HAN_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")
+_Found = list[tuple[float, Quantity]]
+"""Candidates for one slot, in its unit, each with where it came from; the last one counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A quantity that was said but cannot be carried out as said."""
+
+    key: str
+    """Of speech.SENTENCES."""
+    values: Mapping[str, str]
+    """What the sentence is filled in with."""
+
+    def text(self, language: str) -> str:
+        """The sentence, in "en" or "zh"."""
+        return sentence(self.key, language, **self.values)
 
 
 def parse(text: str, label: str) -> Slots:
@@ -36,73 +58,117 @@ def parse(text: str, label: str) -> Slots:
 
     Posture, device and dialogue labels carry none; nor does a text longer than `MAX_UTTERANCE_CHARS`.
     """
+    return read(text, label)[0]
+
+
+def read(text: str, label: str) -> tuple[Slots, Unclear | None]:
+    """The same, and the first thing about them that is unclear."""
     if label not in _CARRIERS or len(text) > MAX_UTTERANCE_CHARS:
-        return NO_SLOTS
-    read = Reader(text)
-    count = _bounded(_counts(read, label), "times") if label in _REPEATED else None
-    return Slots(
-        distance_m=_bounded(_distances(read, label), "m"),
-        angle_deg=_bounded(_angles(read, label), "deg") if label in _TURNS else None,
-        duration_s=_bounded([q.value for q in read.quantities if q.kind == "s"], "s"),
-        count=int(count) if count is not None and count.is_integer() else None,
-        speed=_speed(" ".join(t.text for t in read.tokens), label),
-    )
+        return NO_SLOTS, None
+    said = Reader(text)
+    values: dict[str, Any] = {"speed": _speed(" ".join(t.text for t in said.tokens), label)}
+    unclear = None
+    for name, kind, found in _candidates(said, label):
+        if found:
+            value, quantity = found[-1]
+            unclear = unclear or _unclear(value, quantity, kind)
+            values[name] = _bounded(value, kind)
+    if values.get("count") is not None:
+        values["count"] = int(values["count"])
+    return Slots(**values), unclear
 
 
-def _bounded(values: list[float], kind: str) -> float | None:
-    """The last value when it lies within the limits of its kind; twelve digits keep 0.1 + 0.2 out of logs."""
-    last = values[-1] if values else math.nan
+def _candidates(said: Reader, label: str) -> list[tuple[str, str, _Found]]:
+    """Slot, kind of its limits, and what was said for it."""
+    angles = _angles(said, label) if label in _TURNS else []
+    counts = _counts(said, label) if label in _REPEATED else []
+    if label == "spin" and counts and not counts[-1][0].is_integer():
+        angles, counts = [(counts[-1][0] * 360.0, counts[-1][1])], []  # "one and a half turns"
+    seconds = [(q.value, q) for q in said.quantities if q.kind == "s"]
+    return [
+        ("distance_m", "m", _distances(said, label)),
+        ("angle_deg", "deg", angles),
+        ("duration_s", "s", seconds),
+        ("count", "times", counts),
+    ]
+
+
+def _bounded(value: float, kind: str) -> float | None:
+    """The value when it lies within the limits of its kind; twelve digits keep 0.1 + 0.2 out of logs."""
     low, high = units.LIMITS[kind]
-    return float(f"{last:.12g}") if low <= last <= high else None
+    whole = kind != "times" or value.is_integer()
+    return float(f"{value:.12g}") if low <= value <= high and whole else None
 
 
-def _distances(read: Reader, label: str) -> list[float]:
+def _unclear(value: float, q: Quantity, kind: str) -> Unclear | None:
+    """Why a quantity cannot be carried out; None for a good one, and for what is not surely a quantity."""
+    unit = f" {q.unit}" if q.unit and q.unit.isascii() else q.unit
+    if q.between is not None:
+        low, high = q.between
+        return Unclear("range", {"low": f"{low:g}", "high": f"{high:g}", "unit": unit})
+    if not q.definite:
+        return Unclear("no_number", {})
+    if math.isnan(value) or q.kind in ("noun", "bare") or _bounded(value, kind) is not None:
+        return None
+    return Unclear("impossible", {"amount": f"{q.value / q.factor:g}{unit}"})
+
+
+def _distances(read: Reader, label: str) -> _Found:
     """Metres. For a move a bare number ("back, two") and repetitions of a step are steps; "two feet" are also legs."""
     if label == "walk_upright":
-        return [q.value for q in read.quantities if q.kind in ("m", "step") and read.word(q.end - 1) != "feet"]
+        legs = ("feet", "foot", "foots")
+        return [(q.value, q) for q in read.quantities if q.kind in ("m", "step") and q.unit not in legs]
     if label not in _MOVES:
         return []
-    stepping = any(t.text in ("step", "sidestep", "步") for t in read.tokens)
-    values = []
+    stepping = any(t.text in units.STEPS for t in read.tokens)
+    found = []
     for q in read.quantities:
         if q.kind in ("m", "step"):
-            values.append(q.value)
+            found.append((q.value, q))
         elif (q.kind == "times" and stepping) or _counts_alone(q, read):
-            values.append(q.value * units.STEP_M)
-    return values
+            found.append((q.value * units.STEP_M, q))
+    return found
 
 
-def _angles(read: Reader, label: str) -> list[float]:
+def _angles(read: Reader, label: str) -> _Found:
     """Degrees. A bare number is degrees or, with o'clock, a direction; a bare fraction is of a turn."""
-    values = []
+    found = []
     for q in read.quantities:
+        largest = q.between[1] if q.between else q.value
         if q.kind == "deg":
-            values.append(q.value)
+            found.append((q.value, q))
+        elif q.kind == "turn" and q.value >= _SMALLEST_BARE_ANGLE:
+            found.append((q.value, q))  # "a one eighty turn"
         elif q.kind in ("turn", "part"):
-            values.append(q.value * 360.0)
+            found.append((q.value * 360.0, q))
         elif q.kind == "bare" and (read.word(q.end) + read.word(q.end + 1)).startswith(("oclock", "点钟", "点方")):
             clockwise = q.value * 30.0 if q.value <= 12 else math.nan
-            values.append(360.0 - clockwise if label == "turn_left" else clockwise)
-        elif q.kind == "bare" and q.value >= _SMALLEST_BARE_ANGLE and not _is_name(q, read):
-            values.append(q.value)
-    return values
+            found.append((360.0 - clockwise if label == "turn_left" else clockwise, q))
+        elif q.kind == "bare" and largest >= _SMALLEST_BARE_ANGLE and not _is_name(q, read):
+            found.append((q.value, q))
+    if not found and label != "turn_around" and _ABOUT.search("".join(t.text for t in read.tokens)):
+        found.append((180.0, Quantity(180.0, "deg", 0, 0)))
+    return found
 
 
-def _counts(read: Reader, label: str) -> list[float]:
+def _counts(read: Reader, label: str) -> _Found:
     """Repetitions, or full turns of a spin. Said times win over nouns ("two jumps") and numbers on their own."""
     said, weak = [], []
     for q in read.quantities:
-        if q.kind == "times" or (q.kind == "turn" and label == "spin"):
-            said.append(q.value)
-        elif label == "spin" and (q.kind == "deg" or (q.kind == "bare" and q.value >= 180)):
-            said.append(q.value / 360.0)
-        elif q.kind in ("noun", "turn") or (_counts_alone(q, read) and label in ("spin", "jump")):
-            weak.append(q.value)
+        if label == "spin" and q.kind in ("deg", "bare", "noun", "turn") and (q.kind == "deg" or q.value >= 180):
+            said.append((q.value / 360.0, q))
+        elif q.kind == "times" or (q.kind == "turn" and label == "spin"):
+            said.append((q.value, q))
+        elif q.kind in ("noun", "turn"):
+            weak += [(q.value, q)] if q.value.is_integer() and q.value <= _LARGEST_BARE_COUNT else []
+        elif _counts_alone(q, read) and q.value > 1 and (label in ("spin", "jump") or read.word(q.start - 1) == "so"):
+            weak.append((q.value, q))
     if said or weak:
         return said or weak
-    if label == "spin" and _FULL_TURN.search(" ".join(t.text for t in read.tokens)):
-        return [1.0]
-    return [units.MULTIPLES[t.text] for t in read.tokens if t.text in units.MULTIPLES]
+    text = " ".join(t.text for t in read.tokens)
+    if label == "spin" and _FULL_TURN.search(text):
+        return [(1.0, Quantity(1.0, "noun", 0, 0))]
+    return [(units.MULTIPLES[t.text], Quantity(0.0, "noun", 0, 0)) for t in read.tokens if t.text in units.MULTIPLES]
 
 
 def _is_name(q: Quantity, read: Reader) -> bool:
@@ -111,7 +177,7 @@ def _is_name(q: Quantity, read: Reader) -> bool:
 
 def _counts_alone(q: Quantity, read: Reader) -> bool:
     """A small whole bare number that ends its clause: "step back one", "spin, two"."""
-    ends = read.word(q.end) in ("", BREAK, "please", "good", "now") and read.word(q.start).isascii()
+    ends = read.ends(q.end) and read.word(q.start).isascii()
     return (
         q.kind == "bare"
         and ends

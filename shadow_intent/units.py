@@ -46,19 +46,23 @@ deg 90: right angle, right angles, 直角
 turn 1: turn, turns, rotation, rotations, revolution, revolutions, rev, revs, circle, circles, pivot, pivots
 turn 1: loop, loops, lap, laps, spin, spins, twirl, twirls, 圈, 周, 圆圈, 圆, 整圈, 券, 全
 s 1: s, sec, secs, second, seconds, 秒, 秒钟
-s 60: min, mins, minute, minutes, 分钟, 分
+s 60: min, mins, minute, minutes, 分钟
 s 3600: hour, hours, hr, hrs, 小时, 钟头
 times 1: time, times, x, reps, rep, repetition, repetitions, rounds, round, 次, 遍, 回, 下, 趟, 轮, 组
 """)
 
+STEPS = _words("step steps sidestep sidesteps 步")
+"""Words that make a repetition one of a step ("step left two times")."""
 WHOLE = {"right angle": ("deg", 90.0), "right angles": ("deg", 90.0), "pi": ("deg", 180.0), "直角": ("deg", 90.0)}
+WHOLE |= {"半面": ("deg", 45.0)}
 """Quantities that need no number."""
 FRACTIONS = {"half": 1 / 2, "halves": 1 / 2, "半": 1 / 2, "halfway": 1 / 2, "quarter": 1 / 4, "quarters": 1 / 4}
 RARE_FRACTIONS = {"third": 1 / 3, "thirds": 1 / 3, "fifth": 1 / 5, "fifths": 1 / 5, "sixth": 1 / 6, "sixths": 1 / 6}
 RARE_FRACTIONS |= {"eighth": 1 / 8, "eighths": 1 / 8, "tenth": 1 / 10, "tenths": 1 / 10}
 """Also ordinals ("the third"): only "a third of" is a fraction."""
+SHARES = FRACTIONS.keys() | RARE_FRACTIONS.keys()
 ADVERBS = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
-MULTIPLES = {"double": 2.0, "triple": 3.0, "quadruple": 4.0}
+MULTIPLES = {"single": 1.0, "double": 2.0, "triple": 3.0, "quadruple": 4.0}
 GROUPS = {"couple": 2.0, "pair": 2.0, "dozen": 12.0}
 HOMOPHONES = {"to": 2.0, "too": 2.0, "for": 4.0, "凉": 2.0, "辆": 2.0, "俩": 2.0, "量": 2.0, "仨": 3.0, "伴": 0.5}
 """What recognisers write for a number directly before a plural unit ("for feet", "凉米")."""
@@ -72,21 +76,63 @@ ADJECTIVES = _words(
 SIZES = _words("tiny teeny little small wee baby big giant")
 """A size makes an article superfluous: "tiny step left"."""
 RANGES = _words("to or - ~ 到 至 或")
+HEDGES = _words("maybe perhaps possibly even 可能 也许")
+"""Between the joint of a range and its second number."""
+ENDS = _words("please now good 吧 啊 呀 了 啦 哦") | {"", ","}
+"""After a bare number these end what is said about it."""
+NEGATORS = _words("not dont never 不 别 甭 无 ratherthan insteadof stopat 不是 不用 不要 不必 无需")
+"""Before a quantity these refuse it, articles and `CARRIERS` between them aside."""
+ASKERS = _words("要不要 是不是 用不用")
+"""Questions that end like a negator."""
+NOUNS = _words("sidestep")
+"""After an article a thing rather than a measure: "not a turn, a sidestep"."""
+CARRIERS = _words("a an the just only 转 走 退 满 整 只 个 光 够 往")
+PASSING = _words("been was were")
+"""Before a duration these make it one of the past."""
+AVAILABLE = _words("in within got have had only another 有 剩 离 距 间")
+"""Before a duration these make it one that passes by itself ("we have five minutes left", "还有两分钟")."""
+PRONOUN_HINTS = _words(
+    "the that this which what these other another a little small big tall first next last same no every each any some "
+    "good nice wrong old new cool funny special"
+)
+DETERMINERS = _words("the that this a your")
+"""Before "one" these make it a pronoun, and so does a determiner two words before it ("the back one")."""
+LIMBS = _words("legs leg paws paw feet hands arms eyes ears 腿 脚 爪 手 蹄 肢 眼 耳")
+"""What is numbered because the robot has it: "on two legs", "两只爪子"."""
+MEASURES = _words(
+    "个 只 段 支 曲 首 款 种 颗 连 不 同 响 续 的 大 小 快 慢 漂 亮 标 准 好 帅 酷 高 好 看 可 爱 完 美 花 式 接 着 次"
+)
+"""Between a Han number and the gesture it counts."""
+NOT_AFTER = {
+    "周": _words("年 围 末 边 身 岁"),
+    "回": _words("应 来 去 头 家 答 音 事"),
+    "下": _words("犬 巴 面 去 来 腰 蹲 午 次"),
+    "全": frozenset(),
+    "圆": _words("圈 形"),
+}
+"""What makes another word of a unit."""
+NOT_BEFORE = {"周": _words("视 看 顾 望 察"), "回": _words("头 当 第"), "次": _words("头 第"), "下": _words("个")}
+"""The same, before its number or, for 下, before the unit."""
 VAGUE = _words("几 多 来 数 some odd")
 IDIOMS = _words("组 点 下 些 起 直 边 定 会 样 切 共 般 路 只 个 哈 旦 向")
 """After 一 these make a word in which nothing is counted: "一下", "一点", "来一个"."""
 AXES = _words("vx vy x y z yaw vyaw heading rotation")
 """Before a sign these make it a direction: "yaw minus 15"."""
-NAMERS = _words("go unit number level no room channel take version mark gear 第 每 号")
-"""Words before a bare number that make it a name."""
+TITLES = _words(
+    "unit number level room channel version mark gear robot dog class phase section scene camera gate table bay "
+    "station 第 每 号 目 加 减"
+)
+NAMERS = TITLES | _words("go no take your my check 小 老 阿")
+"""Words before a bare number that make it a name; a title does so before a thing too ("number one fan")."""
 MARKERS = re.compile(r"\b(?:no|wait|sorry|actually|rather|i mean|make (?:it|that))\b|不|改|错|应该|还是|算了|就")
 """Between two numbers these make the second a correction of the first."""
 GESTURE_NOUNS = _words(
     "stretch stretches stretching dance dances pose poses bow bows heart hearts roll rolls rolling rollovers "
     "wiggle wiggles jump jumps hop hops leap leaps bounces pounce pounces lunges flip flips backflip backflips "
     "frontflip frontflips somersault somersaults handstand handstands headstands spin spins twirl twirls wave "
-    "waves fives shake shakes hugs circle circles lap laps turn turns rotation rotations revolution revolutions "
-    "loop loops gesture gestures shimmies 揖 躬 头 跟头 跟斗 筋斗 滚 空翻 前空翻 后空翻 懒腰 姿势 心 爱心 舞 圈 "
+    "waves fives cheers doughnut doughnuts donut donuts pirouette pirouettes shake shakes hugs circle circles lap "
+    "laps turn turns rotation rotations revolution revolutions "
+    "loop loops gesture gestures shimmies 揖 躬 鞠躬 头 跟头 跟斗 筋斗 滚 空翻 前空翻 后空翻 懒腰 姿势 心 爱心 舞 圈 "
     "倒立 造型 转"
 )
 
@@ -94,16 +140,19 @@ GESTURE_NOUNS = _words(
 BRISK = re.compile(r"\b(?:fast|faster|quickly|rapidly|swiftly|full speed)\b|快速|飞快|迅速|快快地")
 NORMAL = re.compile(
     r"\b(?:normal|regular|usual|standard|default|medium)(?: \w+)? (?:speed|pace|rate)\b"
-    r"|正常(?:的)?(?:速度|步速|速)|常速|匀速|中速|普通速度|平常速度|不快不慢"
+    r"|正常(?:的)?(?:速度|步速|速)|速度正常|常速|中速|普通速度|平常速度|不快不慢"
 )
 SLOW = re.compile(
-    r"\b(?:slow|slowly|slower|low speed|gingerly|leisurely|unhurried(?:ly)?|snails? pace)\b"
-    r"|慢|缓缓|缓步|低速|徐徐|蜗牛"
+    r"\b(?:slow(?! mo)|(?<!the )slow mo(?:tion)?|slowly|slower|low speed|gingerly|leisurely|unhurried(?:ly)?"
+    r"|snails? pace)\b"
+    r"|(?<![别])慢(?!动作|镜头|动)|缓缓|缓步|低速|徐徐|蜗牛|龟速"
     r"|\b(?:not|dont|dont go)(?: \w+)? (?:too|so) (?:fast|quick|quickly)\b|(?:别|不要|不用)(?:那么|太|这么)快"
 )
 FAST = re.compile(
-    r"\b(?:fast|faster|quick|quickly|quicker|rapid|rapidly|hurry|hustle|swiftly|speedily|top speed|high speed|pronto"
+    r"\b(?<!not )(?:fast|faster|quick(?! march)|quickly|quicker|rapid|rapidly|hurry|hustle|swiftly|speedily"
+    r"|top speed|high speed|pronto"
     r"|full (?:speed|tilt|throttle|steam|pelt)|double time|on the double|at a (?:run|sprint))\b"
-    r"|(?<![凉愉痛])快(?![乐活看要递跟])|飞速|全速|高速|迅速|赶紧|赶忙|火速|麻溜|麻利|急速|加速|疾步"
+    r"|(?<![凉愉痛都])快(?![乐活看要递跟门照餐到贴没蹭撞碰])|一溜烟|急行军|飞速"
+    r"|全速|高速|迅速|赶紧|赶忙|火速|麻溜|麻利|急速|加速|疾步"
     r"|\b(?:not|dont|dont go)(?: \w+)? (?:too|so) (?:slow|slowly)\b|(?:别|不要)(?:那么|太|这么)慢"
 )

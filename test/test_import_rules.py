@@ -16,7 +16,8 @@ GENERATED = ("msg/", "cloud/intent_pb2")
 
 LAYERS = (
     ("intent", "errors"),
-    ("stop", "slots", "route", "skills", "bag", "event_log"),
+    ("stop", "slots", "skills", "bag", "event_log"),
+    ("route",),
     ("guard", "bundle", "clarify"),
     ("classifier",),
     ("pipeline",),

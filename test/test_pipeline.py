@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shadow_intent.bundle import Bundle
-from shadow_intent.intent import MAX_UTTERANCE_CHARS, Route, Source, Utterance
+from shadow_intent.intent import MAX_UTTERANCE_CHARS, NO_SLOTS, Route, Source, Utterance
 from shadow_intent.pipeline import Pipeline, hear_stop
 
 
@@ -51,6 +51,29 @@ def test_stop_is_decided_without_the_model(pipeline: Pipeline) -> None:
         early = hear_stop(utterance)
         assert early is not None and early.label == label
     assert hear_stop(Utterance("sit down")) is None
+
+
+def test_a_stop_says_which_words_it_heard() -> None:
+    for text, reason in (
+        ("Hey robot, hold it right there please!", "matched stop phrase: hold it right there"),
+        ("快停下来！", "matched stop phrase: 停下来"),
+        ("stop! kill the motors!", "matched damp phrase: kill the motors"),
+    ):
+        decision = hear_stop(Utterance(text))
+        assert decision is not None and decision.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        ("go forward two to three metres", "2 to 3 metres is a range. Please say one number."),
+        ("往前走两到三米", "2到3米是一个范围，请说一个数。"),
+    ],
+)
+def test_a_range_is_refused_aloud_and_never_guessed(pipeline: Pipeline, text: str, reply: str) -> None:
+    decision = pipeline.hear(Utterance(text))
+    assert (decision.route, decision.label, decision.reply) == (Route.IGNORE, "move_forward", reply)
+    assert decision.reason.startswith("refused: 2 to 3") and decision.slots == NO_SLOTS
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from shadow_intent.errors import CloudError, CloudUnavailable
 from shadow_intent.intent import Decision, Route, Source
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_to_msg, stamp_from_ns
-from shadow_intent.nodes.utterances import language_of
 from shadow_intent.skills import SkillTable
 
 UNUSABLE = {
@@ -118,7 +117,7 @@ class Conversations:
 
     def _say_so_far(self, current: _Open, text: str) -> None:
         if current is self._open:
-            self._reply(current, text, language_of(current.decision.utterance), final=False)
+            self._reply(current, text, current.decision.utterance.answer_language, final=False)
 
     def _finish(self, current: _Open, result: CloudAnswer | CloudError) -> None:
         """The answer, unless something newer was said: then it must not move the robot."""
@@ -138,7 +137,7 @@ class Conversations:
 
     def _do_without(self, current: _Open, sentences: Mapping[str, str]) -> None:
         """No cloud can tell: asks the speaker, or says so when there is nothing to choose from."""
-        language, reason = language_of(current.decision.utterance), self.state
+        language, reason = current.decision.utterance.answer_language, self.state
         question = clarify.question(current.decision, language, self._skills)
         if question is not None:
             self._question = question, time.monotonic()

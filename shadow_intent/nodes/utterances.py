@@ -67,11 +67,6 @@ def intent_to_msg(decision: Decision, redact: bool) -> msg.Intent:
     )
 
 
-def language_of(utterance: Utterance) -> str:
-    """In which the speaker is answered: "zh" or "en"."""
-    return "zh" if utterance.language.startswith("zh") or is_chinese(utterance.text) else "en"
-
-
 def reply_of(decision: Decision) -> msg.Reply:
     """What the speaker is told about a decision."""
     return msg.Reply(

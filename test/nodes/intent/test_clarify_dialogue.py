@@ -127,3 +127,12 @@ def test_a_cloud_that_answers_is_not_followed_by_a_question(doubtful: Callable[.
 
 def test_there_is_no_question_about_an_open_request(ear: Callable[..., Ear]) -> None:
     assert asked(ear(cloud_address=""), "why is the sky blue").said == [UNAVAILABLE["en"]]
+
+
+def test_a_range_is_refused_aloud(ear: Callable[..., Ear]) -> None:
+    story = ear().say("往前走两到三米")
+    wait_for(lambda: story.said)
+    assert story.said == ["2到3米是一个范围，请说一个数。"] and story.replies[0].language == "zh"
+    (intent,) = story.intents
+    assert (intent.decision, intent.label) == ("ignore", "move_forward")
+    assert intent.reason == "refused: 2 to 3米 is a range. Please say one number."

@@ -1,0 +1,156 @@
+"""Any number rendered in either language parses back."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from cn2an import an2cn, cn2an
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import constants
+
+from shadow_intent import units
+from shadow_intent.intent import NO_SLOTS
+from shadow_intent.numbers import han_number, tokenize
+from shadow_intent.slots import parse, read
+
+ENGLISH = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+)
+ONES = [*ENGLISH.split(), "eighteen", "nineteen"]
+TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
+def english(n: int, joint: str = " and ") -> str:
+    """0 <= n < 1,000,000 in words."""
+    if n >= 1000:
+        rest = n % 1000
+        between = " " if rest >= 100 else joint
+        return f"{english(n // 1000, joint)} thousand" + (between + english(rest, joint) if rest else "")
+    if n >= 100:
+        return f"{ONES[n // 100]} hundred" + (joint + english(n % 100) if n % 100 else "")
+    return ONES[n] if n < 20 else TENS[n // 10] + (f"-{ONES[n % 10]}" if n % 10 else "")
+
+
+tenths = st.integers(1, 10_000)
+TRADITIONAL = str.maketrans("两点万", "兩點萬")
+
+
+def said(n: int) -> list[str]:
+    """Whole n in Han numerals as cn2an writes them and as people say them."""
+    written = an2cn(n)
+    spoken = written.replace("二百", "两百").replace("二千", "两千").replace("二万", "两万")
+    return list({written, written.removeprefix("一") if 10 <= n < 20 else written, spoken})
+
+
+@given(tenths)
+def test_digits_parse_back(n: int) -> None:
+    value = n / 10
+    for number in (f"{value}", f"{value:.1f}", f"{value:.2f}", f"{value:,.1f}"):
+        for text in (f"go {number} metres", f"go {number}m forward", f"往前走{number}米", f"往前走 {number} 公尺"):
+            assert parse(text, "move_forward").distance_m == pytest.approx(value)
+
+
+@given(tenths)
+def test_words_parse_back(n: int) -> None:
+    whole, tenth = divmod(n, 10)
+    point = f" point {ONES[tenth]}" if tenth else ""
+    for joint in (" and ", " "):
+        text = f"please turn {english(whole, joint)}{point} degrees to the left"
+        assert parse(text, "turn_left").angle_deg == pytest.approx(n / 10)
+
+
+@given(st.integers(0, 999_999))
+def test_every_english_cardinal_is_one_number(n: int) -> None:
+    for joint in (" and ", " "):
+        assert [token.value for token in tokenize(english(n, joint))] == [n]
+
+
+@given(tenths)
+def test_han_numerals_parse_back(n: int) -> None:
+    whole, tenth = divmod(n, 10)
+    for number in said(whole):
+        number += f"点{an2cn(tenth)}" if tenth else ""
+        for text in (f"转{number}度", f"左转{number.translate(TRADITIONAL)}度吧"):
+            assert parse(text, "turn_left").angle_deg == pytest.approx(n / 10)
+
+
+@given(st.integers(0, 10**8 - 1))
+def test_han_numerals_are_read_as_cn2an_reads_them(n: int) -> None:
+    for number in said(n):
+        assert han_number(number) == cn2an(number, "normal") == n
+
+
+@given(st.text("零一二两三四五六七八九十百千万", max_size=6))
+def test_whatever_cn2an_takes_for_a_numeral_is_the_same_number_here(text: str) -> None:
+    try:
+        expected = cn2an(text, "strict")
+    except ValueError:
+        return
+    assert han_number(text) == expected
+
+
+@given(st.integers(1, 1000))
+def test_counts_parse_back(n: int) -> None:
+    for text in (f"jump {n} times", f"jump {english(n)} times", f"跳{n}次", *(f"跳{number}次" for number in said(n))):
+        assert parse(text, "jump").count == n
+
+
+@given(st.integers(1, 999), st.sampled_from(["metre", "meters"]))
+def test_halves_parse_back(n: int, unit: str) -> None:
+    for text in (
+        f"{english(n)} and a half {unit}",
+        f"{english(n)} {unit} and a half",
+        f"{an2cn(n)}米半",
+        f"{n}½ {unit}",
+    ):
+        assert parse(text, "move_left").distance_m == pytest.approx(n + 0.5)
+
+
+@given(st.integers(1, 9), st.sampled_from([3, 4, 5, 6, 8, 10]))
+def test_fractions_parse_back(above: int, below: int) -> None:
+    name = {3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 8: "eighth", 10: "tenth"}[below]
+    texts = [f"{above}/{below} of a metre", f"{an2cn(below)}分之{an2cn(above)}米", f"{below}分之{above}公尺"]
+    texts.append(f"{english(above)} {name}{'s' if above > 1 else ''} of a metre")
+    for text in texts:
+        assert parse(text, "move_left").distance_m == pytest.approx(above / below, abs=1e-3)
+
+
+@given(st.integers(1, 99), st.integers(1, 99))
+def test_mixed_units_parse_back(whole: int, rest: int) -> None:
+    metres = whole + rest / 100
+    for text in (f"{english(whole)} metres {english(rest)} centimetres", f"{an2cn(whole)}米{an2cn(rest)}厘米"):
+        assert parse(text, "move_forward").distance_m == pytest.approx(metres)
+    feet = whole * constants.foot + rest % 12 * constants.inch
+    if rest % 12:
+        assert parse(f"{whole} feet {rest % 12} inches", "move_forward").distance_m == pytest.approx(feet)
+        assert parse(f"{whole}' {rest % 12}\"", "move_forward").distance_m == pytest.approx(feet)
+
+
+@given(st.integers(1, 99))
+def test_steps_parse_back(n: int) -> None:
+    for text in (f"{english(n)} steps", f"{n} paces", f"{n} more big steps", f"{an2cn(n)}步", f"走{n}小步"):
+        assert parse(text, "move_forward").distance_m == pytest.approx(n * units.STEP_M)
+
+
+@given(st.integers(1, 98), st.integers(1, 20), st.sampled_from(["metres", "steps", "cm", "seconds"]))
+def test_every_range_is_unclear(low: int, more: int, unit: str) -> None:
+    high = low + more
+    han = {"metres": "米", "steps": "步", "cm": "厘米", "seconds": "秒"}[unit]
+    texts = [f"{english(low)} to {english(high)} {unit}", f"{low}-{high} {unit}", f"{low} or {high} {unit}"]
+    texts += [f"{an2cn(low)}到{an2cn(high)}{han}", f"{low}~{high}{han}", f"{an2cn(low)}{han}到{an2cn(high)}{han}"]
+    for text in texts:
+        slots, unclear = read(f"walk {text}", "move_forward")
+        assert unclear is not None and unclear.values["high"] == str(high), text
+        assert slots == NO_SLOTS
+
+
+def test_units_are_those_of_the_standards() -> None:
+    metres = {"foot": constants.foot, "inch": constants.inch, "yard": constants.yard, "mile": constants.mile}
+    metres |= {"km": constants.kilo, "cm": constants.centi, "英尺": constants.foot, "公里": constants.kilo}
+    for unit, value in metres.items():
+        assert units.UNITS[unit] == ("m", pytest.approx(value))
+    assert math.radians(units.UNITS["degree"][1]) == pytest.approx(constants.degree)
+    assert math.radians(units.UNITS["radian"][1]) == pytest.approx(1.0)
+    assert units.UNITS["minute"] == ("s", constants.minute)
