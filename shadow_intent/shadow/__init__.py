@@ -14,9 +14,10 @@ from .config import ShadowConfig
 from .detached import DetachedShadow
 from .heads import ClassifierHeads, pool
 from .layers import Adapters
-from .loss import joint_loss, label_loss, next_token_loss
+from .loss import distillation_loss, joint_loss, label_loss, language_loss, next_token_loss
 from .model import ShadowedModel, ShadowedOutput
 from .network import ShadowNetwork, prefix_mask
+from .optim import parameter_groups
 from .peft_folder import load_peft, save_peft
 from .projected import load_projected, save_projected
 from .shadow import Shadow, attach
@@ -35,13 +36,16 @@ __all__ = [
     "ShadowedOutput",
     "align_heads",
     "attach",
+    "distillation_loss",
     "joint_loss",
     "label_loss",
+    "language_loss",
     "load_peft",
     "load_projected",
     "load_shadow",
     "load_shadow_peft",
     "next_token_loss",
+    "parameter_groups",
     "pool",
     "prefix_mask",
     "save_peft",

@@ -112,6 +112,20 @@ class ShadowedBase(nn.Module):
         self.shadow_named(name)
         self.active = name
 
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+        """As of transformers, for the base and every f: activations inside blocks are computed twice, not kept."""
+        for model in self._models():
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+
+    def gradient_checkpointing_disable(self) -> None:
+        """The opposite."""
+        for model in self._models():
+            model.gradient_checkpointing_disable()
+
+    def _models(self) -> list[PreTrainedModel]:
+        """The base and every f."""
+        return [self.base, *(self.shadow_named(name).network.backbone for name in self.shadows)]
+
     def detached(self) -> DetachedShadow:
         """The classifier that runs without the base; shares the weights of this model."""
         return self.shadow.detached()

@@ -112,3 +112,9 @@ class DualCache:
             parts.append(Cache(layers=cache.layers[start : start + count]))
             start += count
         return parts
+
+
+def remember_prefix(cache: Cache, prefix_length: Tensor) -> None:
+    """Notes (B,), how long the prefix of each row is, for the turns to come."""
+    tagged: Any = cache
+    tagged.prefix_length = prefix_length

@@ -214,6 +214,11 @@ def rms_norm(rows: Tensor, weight: Tensor, eps: float) -> Tensor:
     return weight * wide.to(rows.dtype)
 
 
+def may_run(module: nn.Module, device: torch.device) -> bool:
+    """Whether `module` is used for inference in its own types: in evaluation mode, without gradients and autocast."""
+    return not module.training and not torch.is_grad_enabled() and not torch.is_autocast_enabled(device.type)
+
+
 def run(
     loop: BlockLoop,
     hidden: Tensor,

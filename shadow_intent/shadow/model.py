@@ -12,10 +12,11 @@ from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast, SequenceClassifierOutput
 
 from .attached import Choice, ShadowedBase
+from .cache import remember_prefix
 from .decoders import decoder_of, head_of, table_of
 from .heads import pool
 from .layers import Adapters, RowAdapters, pick
-from .loop import BlockLoop, run
+from .loop import BlockLoop, may_run, run
 from .loss import class_loss, language_loss
 from .parts import ShadowParts
 
@@ -81,9 +82,11 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         sizes = [(shadow.serial, shadow.network.backbone.config) for shadow in shadows]
         cache = self._caches.prepare(past_key_values, bool(use_cache), sizes)
         state = self._initial_state(shadows, rows, input_ids, attention_mask, position_ids, cache, prefix_length)
+        if prefix_length is not None and cache is not None and not cache.get_seq_length():
+            remember_prefix(cache, prefix_length)
         adapters = [shadow.steering() for shadow in shadows]
         steering = adapters[0] if rows is None else RowAdapters(adapters, rows)
-        loop = None if kwargs else self._block_loop(cache)
+        loop = None if kwargs else self._block_loop(cache, input_ids.device)
         output: Any
         inputs: dict[str, Any] = {
             "attention_mask": attention_mask,
@@ -147,6 +150,8 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
     def generate(self, inputs: Tensor | None = None, *args: Any, shadow: Choice = None, **kwargs: Any) -> Any:
         """transformers' `generate`; the whole prompt is the prefix unless prefix_length (B,) is given.
 
+        With the past_key_values of an earlier turn only what is new is read; the prefix stays that of the first turn.
+
         Without attention_mask every token counts as real: padding is never guessed from token ids.
 
         Args:
@@ -158,12 +163,13 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         shadows, rows = self._choose(shadow, None, ids.device)
         kwargs |= {"shadow": shadows} if rows is None else {"shadow": shadows, "shadow_rows": rows}
         if any(shadow.config.prefix_attention for shadow in shadows):
-            kwargs.setdefault("prefix_length", mask.sum(-1))
+            begun = getattr(kwargs.get("past_key_values"), "prefix_length", None)
+            kwargs.setdefault("prefix_length", mask.sum(-1) if begun is None else begun)
         return super().generate(ids, *args, attention_mask=mask, **kwargs)
 
-    def _block_loop(self, cache: Cache | None) -> BlockLoop | None:
+    def _block_loop(self, cache: Cache | None, device: torch.device) -> BlockLoop | None:
         """The loop to run the base's blocks in; None when transformers' own forward must."""
-        if self.training or torch.is_grad_enabled() or type(self.base.get_output_embeddings()) is not nn.Linear:
+        if not may_run(self, device) or type(self.base.get_output_embeddings()) is not nn.Linear:
             return None
         if cache is None or not cache.get_seq_length():  # blocks may have been moved, hooked or quantised since
             self._loop = BlockLoop.of(decoder_of(self.base), self._own_blocks)

@@ -22,7 +22,7 @@ from .decoders import (
     table_of,
     with_fields,
 )
-from .loop import BlockLoop, run
+from .loop import BlockLoop, may_run, run
 
 
 def prefix_mask(attention_mask: Tensor, prefix_length: Tensor) -> Tensor:
@@ -242,7 +242,7 @@ class ShadowNetwork(nn.Module):
             bias = _biases(self.backbone.config, real, prefix, self.dtype)  # (B, 1, T, T)
             position_ids = _positions(self.backbone, real) if position_ids is None else position_ids
         cache = past_key_values
-        loop = self._block_loop(cache)
+        loop = self._block_loop(cache, inputs_embeds.device)
         if loop is not None:
             return self.projection(run(loop, inputs_embeds, attention_mask, position_ids, cache, bias))  # (1)
         output: Any = self.backbone(
@@ -254,9 +254,9 @@ class ShadowNetwork(nn.Module):
         )
         return self.projection(output.last_hidden_state)  # (1)  (B, T, d)
 
-    def _block_loop(self, cache: Cache | None) -> BlockLoop | None:
+    def _block_loop(self, cache: Cache | None, device: torch.device) -> BlockLoop | None:
         """The loop to run f in; None when transformers' own forward must."""
-        if self.training or torch.is_grad_enabled():
+        if not may_run(self, device):
             return None
         if cache is None or not cache.get_seq_length():  # the blocks may have been moved, hooked or quantised since
             self._loop = BlockLoop.of(self.backbone)

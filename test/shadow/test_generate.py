@@ -3,7 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 from tiny import BLOCKS, VOCABULARY, WIDTH, Batch, Build, excite
-from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel, PreTrainedModel, StaticCache
+from transformers import (
+    DynamicCache,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StaticCache,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from shadow_intent.shadow import ShadowConfig, ShadowNetwork, attach
 
@@ -148,3 +158,39 @@ def test_an_empty_cache_of_any_make_is_taken(llama: PreTrainedModel, trained: Bu
     cache = DynamicCache()
     model(torch.ones(1, 2, dtype=torch.long), past_key_values=cache)
     assert [layer.get_seq_length() for layer in cache.layers] == [2] * (BLOCKS + 2)
+
+
+@pytest.mark.parametrize("prefix", [False, True], ids=["causal", "prefix"])
+def test_a_conversation_goes_on_from_its_cache(base: PreTrainedModel, trained: Build, prefix: bool) -> None:
+    """The second turn reads only what is new, and says what it would say having read everything."""
+    model = trained(base, prefix_attention=prefix)
+    options = {"max_new_tokens": NEW, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+    first = model.generate(torch.randint(1, VOCABULARY, (1, 6)), **options)
+    asked = torch.cat([first.sequences, torch.randint(1, VOCABULARY, (1, 4))], dim=1)
+    again = model.generate(asked, past_key_values=first.past_key_values, **options)
+    fresh = model.generate(asked, **options, **({"prefix_length": torch.tensor([6])} if prefix else {}))
+    assert torch.equal(again.sequences, fresh.sequences)
+    for one, other in zip(again.logits, fresh.logits, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    assert [layer.get_seq_length() for layer in again.past_key_values.layers] == [21] * (BLOCKS + 2)
+
+
+def test_a_cancelled_generation_ends_and_leaves_the_next_one_alone(llama: PreTrainedModel, trained: Build) -> None:
+    class Cancelled(StoppingCriteria):
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
+            return torch.full((len(input_ids),), input_ids.shape[1] >= 8)
+
+    class Broken(LogitsProcessor):
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            raise InterruptedError
+
+    model = trained(llama)
+    ids = torch.randint(1, VOCABULARY, (1, 6))
+    options = {"max_new_tokens": NEW, "do_sample": False}
+    expected = model.generate(ids, **options)
+    short = model.generate(ids, stopping_criteria=StoppingCriteriaList([Cancelled()]), **options)
+    assert torch.equal(short, expected[:, :8])
+    with pytest.raises(InterruptedError):
+        model.generate(ids, logits_processor=LogitsProcessorList([Broken()]), **options)
+    assert torch.equal(model.generate(ids, **options), expected)
+    assert torch.equal(llama(ids).logits, model.detach()(ids).logits)

@@ -1,0 +1,234 @@
+"""Training with Trainer and accelerate; gradient checkpointing, bfloat16, sharded bases; saving and going on."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import accelerate
+import pytest
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
+from tiny import BLOCKS, VOCABULARY, Build, make_batch, make_llama
+from torch import Tensor
+from transformers import PreTrainedModel, Trainer, TrainingArguments
+
+from shadow_intent.shadow import (
+    ShadowConfig,
+    ShadowedModel,
+    ShadowNetwork,
+    attach,
+    distillation_loss,
+    label_loss,
+    parameter_groups,
+)
+
+RATE = 0.03
+
+
+def fresh(**settings: Any) -> ShadowedModel:
+    torch.manual_seed(3)
+    base = make_llama()
+    config = ShadowConfig(**{"dropout": 0.0, **settings})
+    return attach(base, ShadowNetwork.cut(base, config), config)
+
+
+def examples(count: int = 24) -> list[dict[str, Tensor]]:
+    """Runs of consecutive tokens: easy to learn."""
+    starts = torch.arange(count) % (VOCABULARY - 10) + 1
+    return [{"input_ids": start + torch.arange(8), "labels": start + torch.arange(8)} for start in starts]
+
+
+def trainer(model: ShadowedModel, folder: Path, **settings: Any) -> Trainer:
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=4,
+        max_steps=6,
+        save_steps=3,
+        logging_steps=1,
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+        lr_scheduler_type="constant",
+        **settings,
+    )
+    optimizer = torch.optim.AdamW(parameter_groups(model, RATE))
+    return Trainer(model, arguments, train_dataset=examples(), optimizers=(optimizer, None))
+
+
+def whole_loss(model: ShadowedModel) -> float:
+    ids = torch.stack([example["input_ids"] for example in examples()])
+    with torch.no_grad():
+        return model.eval()(ids, labels=ids).loss.item()
+
+
+def losses(run: Trainer) -> list[float]:
+    return [entry["loss"] for entry in run.state.log_history if "loss" in entry]
+
+
+@pytest.mark.parametrize("settings", [{}, {"bf16": True}, {"gradient_checkpointing": True}], ids=str)
+def test_trainer_learns(tmp_path: Path, settings: dict) -> None:
+    run = trainer(fresh(), tmp_path, **settings)
+    before = whole_loss(run.model)
+    run.train()
+    assert whole_loss(run.model) < before - 0.05
+
+
+def test_trainer_saves_the_shadow_alone_and_goes_on_with_the_same_losses(tmp_path: Path) -> None:
+    run = trainer(fresh(dropout=0.2), tmp_path)
+    run.train()
+    weights = load_file(tmp_path / "checkpoint-3" / "model.safetensors")
+    assert {name.split(".")[0] for name in weights} == {"shadows"}
+    assert not any("embed" in name for name in weights)
+    again = trainer(fresh(dropout=0.2), tmp_path)
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
+    assert losses(again)[-3:] == pytest.approx(losses(run)[-3:], abs=1e-5)
+    for one, other in zip(run.model.shadow.parameters(), again.model.shadow.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+
+
+def test_accumulated_batches_weigh_as_one(tmp_path: Path) -> None:
+    """Batches with few labels must not count as much as those with many."""
+    data = examples(4)
+    for example, hidden in zip(data, (0, 6, 2, 4), strict=True):
+        example["labels"] = example["labels"].masked_fill(torch.arange(8) < hidden, -100)
+    together = []
+    for size, steps in ((4, 1), (1, 4)):
+        run = trainer(fresh(), tmp_path, gradient_accumulation_steps=steps)
+        run.args.per_device_train_batch_size, run._train_batch_size, run.args.max_steps = size, size, 1
+        run.train_dataset = data
+        run.train()
+        together.append(losses(run)[0])
+    # the whole objective, task and auxiliary, over all 19 next tokens
+    assert together[0] == pytest.approx(together[1], rel=1e-4)
+
+
+def steps(model: Any, optimizer: torch.optim.Optimizer, part: slice, accelerator: Accelerator | None = None) -> None:
+    data = examples(8)
+    ids = torch.stack([example["input_ids"] for example in data])[part]
+    for _ in range(3):
+        loss = model(input_ids=ids, labels=ids).loss
+        loss.backward() if accelerator is None else accelerator.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def in_a_process_of_two(folder: str) -> None:
+    torch.set_num_threads(1)
+    AcceleratorState._reset_state(reset_partial_state=True)  # inherited from what other tests did in this process
+    accelerator = Accelerator(cpu=True)
+    assert accelerator.num_processes == 2
+    model = fresh()
+    whole, optimizer = accelerator.prepare(model, torch.optim.SGD(parameter_groups(model, 1.0)))
+    assert type(whole).__name__ == "DistributedDataParallel"
+    steps(whole, optimizer, slice(accelerator.process_index, None, 2), accelerator)
+    torch.save(accelerator.unwrap_model(whole).state_dict(), f"{folder}/{accelerator.process_index}.pt")
+
+
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    """Data-parallel on CPU: each takes every other row, both end with the weights of one that takes all rows."""
+    accelerate.debug_launcher(in_a_process_of_two, (str(tmp_path),), num_processes=2)
+    alone = fresh()
+    before = deepcopy(alone.state_dict())
+    steps(alone, torch.optim.SGD(parameter_groups(alone, 1.0)), slice(None))
+    assert all((weight - before[name]).abs().max() > 1e-4 for name, weight in alone.state_dict().items())
+    for rank in (0, 1):
+        weights = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert weights.keys() == alone.state_dict().keys()
+        for name, weight in alone.state_dict().items():
+            torch.testing.assert_close(weights[name], weight, atol=1e-5, rtol=1e-4)
+
+
+def gradients(model: ShadowedModel) -> list[Tensor]:
+    ids, mask = make_batch("right")
+    model.zero_grad()
+    model(ids, attention_mask=mask, labels=ids.masked_fill(mask == 0, -100)).loss.backward()
+    return [weight.grad.clone() for weight in model.shadow.parameters()]
+
+
+def test_checkpointed_gradients_are_the_plain_ones(base: PreTrainedModel, trained: Build) -> None:
+    model = trained(base).train()
+    torch.manual_seed(1)
+    plain = gradients(model)
+    model.gradient_checkpointing_enable()
+    assert base.model.gradient_checkpointing
+    assert model.network.backbone.gradient_checkpointing
+    torch.manual_seed(1)
+    checkpointed = gradients(model)
+    model.gradient_checkpointing_disable()
+    assert not base.model.gradient_checkpointing
+    for one, other in zip(plain, checkpointed, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("shadow", [torch.bfloat16, torch.float32])
+def test_a_bfloat16_base_is_learnt_on(shadow: torch.dtype) -> None:
+    model = fresh()
+    model.base.to(torch.bfloat16)
+    model.shadow.to(shadow)
+    before = whole_loss(model)
+    steps(model.train(), torch.optim.AdamW(parameter_groups(model, RATE)), slice(None))
+    assert whole_loss(model) < before - 0.05
+
+
+def test_a_base_spread_over_devices_is_steered(tmp_path: Path) -> None:
+    """Blocks on disk come in when they are called, as on a sharded base each on its own device."""
+    base = make_llama()
+    expected = fresh().eval()
+    other = deepcopy(expected)
+    places = {f"model.layers.{i}": "disk" if i % 2 else "cpu" for i in range(BLOCKS)}
+    places |= {"model.embed_tokens": "cpu", "model.norm": "cpu", "model.rotary_emb": "cpu", "lm_head": "cpu"}
+    base.load_state_dict(other.detach().state_dict())
+    spread = accelerate.dispatch_model(base, places, main_device="cpu", offload_dir=str(tmp_path))
+    model = other.shadow.attach(spread).eval()
+    for injection in expected.adapters.injections:
+        torch.nn.init.normal_(injection.up.weight, std=0.3)
+    model.load_state_dict(expected.state_dict())
+    assert any(weight.is_meta for weight in model.base.parameters())
+    ids, mask = make_batch("left")
+    options = {"attention_mask": mask, "max_new_tokens": 4, "do_sample": False}
+    assert torch.equal(model.generate(ids, **options), expected.generate(ids, **options))
+
+
+def test_learning_rates_and_decay_by_part() -> None:
+    model = fresh(num_labels=3)
+    groups = parameter_groups(model, 1e-3, shadow_factor=0.1, weight_decay=0.01)
+    of = {id(weight): group for group in groups for weight in group["params"]}
+    assert len(of) == len(list(model.shadow.parameters()))
+    backbone = model.network.backbone
+    assert of[id(backbone.layers[0].mlp.up_proj.weight)]["lr"] == pytest.approx(1e-4)
+    assert of[id(backbone.norm.weight)]["weight_decay"] == 0.0
+    assert of[id(model.adapters.injections[0].up.weight)] == {**groups[2], "lr": 1e-3, "weight_decay": 0.01}
+    assert of[id(model.heads.base.bias)]["weight_decay"] == 0.0
+
+
+def test_each_task_has_its_own_lambda(trained: Build) -> None:
+    ids, mask = make_batch("right")
+    labels = torch.tensor([1, 2])
+    model = trained(make_llama(), num_labels=4, lambda_=0.1, lambda_classify=0.5)
+    output = model.classify(ids, mask, labels)
+    expected = label_loss(output.logits, labels) + 0.5 * label_loss(output.shadow_logits, labels)
+    torch.testing.assert_close(output.loss, expected)
+
+
+def test_distillation_pulls_the_shadow_and_not_the_attached_model(trained: Build) -> None:
+    ids = make_batch("right")[0].clamp(min=1)
+    model = trained(make_llama(), lambda_=0.0, distill=0.5)
+    output = model(ids, labels=ids)
+    told, heard = output.logits[:, :-1].flatten(0, 1), model.base.lm_head(output.shadow_state)[:, :-1].flatten(0, 1)
+    plain = label_loss(told, ids[:, 1:].flatten())
+    by_hand = (told.softmax(-1) * (told.log_softmax(-1) - heard.log_softmax(-1))).sum(-1).mean()
+    torch.testing.assert_close(output.loss, plain + 0.5 * by_hand)
+    (output.loss - plain).backward()
+    gradients = [weight.grad for weight in model.adapters.parameters()]
+    assert all(gradient is None or gradient.abs().max() < 1e-6 for gradient in gradients)
+    assert model.network.backbone.norm.weight.grad.abs().max() > 1e-4
+
+
+def test_distillation_of_equals_costs_nothing() -> None:
+    logits = torch.randn(3, 5)
+    assert distillation_loss(logits, logits).item() == pytest.approx(0.0, abs=1e-6)
+    assert distillation_loss(logits, logits + torch.randn(3, 5)).item() > 0.01
