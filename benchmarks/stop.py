@@ -287,7 +287,7 @@ def main() -> int:
     console = Console()
     console.print(table)
     console.print(
-        f"{results['cores']} cores, {results['processor_busy']:.0%} busy under load; stop_node: {results['priority']}"
+        f"{results['cores']} cores, {results['processor_busy']:.0%} busy under load; priority: {results['priority']}"
     )
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)

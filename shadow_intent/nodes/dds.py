@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import rclpy
 
-from shadow_intent.errors import ConfigError
+from shadow_intent.errors import ConfigError, RobotError
 from shadow_intent.resources import share_path
 
 PROFILE_VARIABLE = "FASTDDS_DEFAULT_PROFILES_FILE"
@@ -27,13 +27,22 @@ _PROPERTY, _SAFE = "fastdds.type_propagation", "disabled"
 def use_safe_profile() -> None:
     """Selects config/fastdds.xml for this process and its children, unless the user chose a profile file.
 
-    Call it before `rclpy.init()`; raises ConfigError when that came first, because then it would have no effect.
+    Call it before `rclpy.init()`; raises ConfigError when that came first, because then it would have no effect, and
+    RobotError when what the user chose is unsafe: the first announcement of a participant, whatever it is for, may
+    reach a robot. Only where discovery is limited to this machine may DDS be as it likes.
     """
-    if os.environ.get(PROFILE_VARIABLE):
-        return
-    if rclpy.ok():
-        raise ConfigError("the Fast DDS profile must be chosen before rclpy.init(): call use_safe_profile() first")
-    os.environ[PROFILE_VARIABLE] = str(share_path("config", "fastdds.xml"))
+    if not os.environ.get(PROFILE_VARIABLE):
+        if rclpy.ok():
+            raise ConfigError("the Fast DDS profile must be chosen before rclpy.init(): call use_safe_profile() first")
+        os.environ[PROFILE_VARIABLE] = str(share_path("config", "fastdds.xml"))
+    if not _stays_on_this_machine() and (reason := unsafe_reason()) is not None:
+        raise RobotError(reason)
+
+
+def _stays_on_this_machine() -> bool:
+    return os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") in ("LOCALHOST", "OFF") or (
+        os.environ.get("ROS_LOCALHOST_ONLY") == "1"  # before Iron
+    )
 
 
 def unsafe_reason() -> str | None:
@@ -41,12 +50,12 @@ def unsafe_reason() -> str | None:
     rmw = rclpy.get_rmw_implementation_identifier()
     if rmw == CYCLONE:
         return None
-    advice = f"start with use_safe_profile() or set RMW_IMPLEMENTATION={CYCLONE}; the robot's services would crash"
+    advice = f"unset {PROFILE_VARIABLE} or set RMW_IMPLEMENTATION={CYCLONE}; the robot's services would crash"
     if not rmw.startswith("rmw_fastrtps"):
         return f"RMW {rmw} was never tried with CycloneDDS 0.10.2: {advice}"
     path = os.environ.get(PROFILE_VARIABLE)
     if not path:
-        return f"no Fast DDS profile is in force ({PROFILE_VARIABLE} is not set): {advice}"
+        return f"no Fast DDS profile is in force: call use_safe_profile() before rclpy.init(); {advice}"
     try:
         value = _type_propagation(Path(path))
     except (OSError, ElementTree.ParseError) as error:

@@ -77,12 +77,13 @@ def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) ->
     The signals are handled here and not by rclpy, whose handler ends the context at once: the node could not publish
     its last StopMove.
     """
-    use_safe_profile()
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: done.set())
-    rclpy.init(args=list(sys.argv if arguments is None else arguments), signal_handler_options=SignalHandlerOptions.NO)
+    arguments = list(sys.argv if arguments is None else arguments)
     try:
+        use_safe_profile()
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
         with Spinner(node, on_failure=done.set) as spinner:
             done.wait()

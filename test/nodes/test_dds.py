@@ -69,6 +69,22 @@ def test_profile_after_rclpy_init_is_an_error(ros, monkeypatch):
         dds.use_safe_profile()
 
 
+@pytest.mark.parametrize(
+    ("node", "reach"),
+    [("stop_node", "LOCALHOST"), ("stop_node", "SUBNET"), ("skill_node", "SUBNET"), ("intent_node", "SUBNET")],
+)
+def test_no_process_starts_beside_a_robot_under_an_unsafe_profile(domain, tmp_path, node, reach):
+    """On the robot's network before anything is announced, elsewhere before the robot is spoken to."""
+    profile = tmp_path / "profile.xml"
+    profile.write_text("<dds/>")
+    settings = {"ROS_AUTOMATIC_DISCOVERY_RANGE": reach, "ROS_DOMAIN_ID": str(domain)}
+    environment = {**os.environ, **settings, dds.PROFILE_VARIABLE: str(profile)}
+    command = [sys.executable, "-m", f"shadow_intent.nodes.{node}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("RobotError: ") and "type_propagation = unset" in done.stderr
+
+
 def test_a_fresh_process_chooses_the_profile_itself():
     code = "from shadow_intent.nodes import dds; dds.use_safe_profile(); print(dds.unsafe_reason())"
     environment = {k: v for k, v in os.environ.items() if k != dds.PROFILE_VARIABLE}
