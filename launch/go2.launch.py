@@ -27,6 +27,8 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from shadow_intent.nodes.interfaces import robot_remappings
+
 PACKAGE = "shadow_intent"
 STATE_TIMEOUT_S = 1.0
 """A node answers this fast or is not there yet: ask again."""
@@ -47,6 +49,9 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("namespace", default_value="", description="in front of the relative topic names"),
+            DeclareLaunchArgument(
+                "robot_prefix", default_value="", description="in front of the robot's own topic names, such as /rex"
+            ),
             DeclareLaunchArgument(
                 "params_file",
                 default_value=PathJoinSubstitution([share, "config", "go2.yaml"]),
@@ -82,19 +87,20 @@ def start_nodes(context: LaunchContext) -> list:
     mock, sim = (LaunchConfiguration(name).perform(context) == "true" for name in ("use_mock_robot", "use_sim"))
     if mock and sim:
         raise RuntimeError("use_mock_robot and use_sim would be two robots on the same topics: choose one")
+    remappings = robot_remappings(LaunchConfiguration("robot_prefix").perform(context))
     robot = {"robot": "mock"} if mock or sim else {}
-    skill_node, intent_node = robot_node("skill_node", robot), robot_node("intent_node", cloud)
+    skill_node, intent_node = robot_node("skill_node", remappings, robot), robot_node("intent_node", remappings, cloud)
     skills_ready = Event()
     return [
-        *([robot_node("mock_go2")] if mock else []),
-        *([robot_node("sim_go2")] if sim else []),
-        robot_node("stop_node", robot),
+        *([robot_node("mock_go2", remappings)] if mock else []),
+        *([robot_node("sim_go2", remappings)] if sim else []),
+        robot_node("stop_node", remappings, robot),
         *activated(skill_node, ready=skills_ready),
         *activated(intent_node, after=skills_ready),
     ]
 
 
-def robot_node(executable: str, overrides: dict | None = None) -> Node:
+def robot_node(executable: str, remappings: list, overrides: dict | None = None) -> Node:
     """A node of this package with the shared parameters file, started again when it dies."""
     return Node(
         package=PACKAGE,
@@ -102,6 +108,7 @@ def robot_node(executable: str, overrides: dict | None = None) -> Node:
         name=executable,
         namespace=LaunchConfiguration("namespace"),
         parameters=[LaunchConfiguration("params_file"), *([overrides] if overrides else [])],
+        remappings=remappings,
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         output="screen",
         respawn=True,

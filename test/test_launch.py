@@ -15,7 +15,7 @@ from pathlib import Path
 from support import ROOT, wait_for
 
 LAUNCH_FILE = ROOT / "launch" / "go2.launch.py"
-ARGUMENTS = ["namespace", "params_file", "cloud_address", "use_mock_robot", "use_sim", "log_level"]
+ARGUMENTS = ["namespace", "robot_prefix", "params_file", "cloud_address", "use_mock_robot", "use_sim", "log_level"]
 ROS2 = shutil.which("ros2", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 HAS_LAUNCH = ROS2 is not None and importlib.util.find_spec("launch_ros") is not None
 

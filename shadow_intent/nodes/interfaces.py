@@ -1,7 +1,8 @@
 """Every topic of the product: its name, type and quality of service, once.
 
-Names without a leading slash follow the node's namespace; Unitree's and /diagnostics are absolute because their owners
-fixed them.
+Names without a leading slash follow the node's namespace. /diagnostics is absolute, as its readers expect, and so are
+Unitree's: each robot has them on a network of its own. Where several robots share a graph, `robot_remappings` puts a
+prefix in front of them.
 """
 
 from __future__ import annotations
@@ -72,3 +73,9 @@ RESPONSES = {service: Topic(f"/api/{service}/response", Response, COMMANDS) for 
 SPORT_STATE = Topic("/sportmodestate", SportModeState, STATE)
 LOW_STATE = Topic("/lf/lowstate", LowState, STATE)
 """Battery and hand controller, at the low rate; /lowstate carries the same at 500 Hz."""
+
+
+def robot_remappings(prefix: str) -> list[tuple[str, str]]:
+    """Remapping rules, (from, to), that put `prefix`, such as "/rex", in front of the names that the robot fixed."""
+    topics = (*REQUESTS.values(), *RESPONSES.values(), SPORT_STATE, LOW_STATE)
+    return [(topic.name, f"{prefix}{topic.name}") for topic in topics] if prefix else []
