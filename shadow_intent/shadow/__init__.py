@@ -12,6 +12,7 @@ from .align import Alignment, align_heads
 from .checkpoint import CheckpointError, load_shadow, save_shadow
 from .config import ShadowConfig
 from .detached import DetachedShadow
+from .export import DetachedLanguage, to_causal_lm, to_classifier, to_onnx
 from .heads import ClassifierHeads, pool
 from .layers import Adapters
 from .loss import distillation_loss, joint_loss, label_loss, language_loss, next_token_loss
@@ -28,6 +29,7 @@ __all__ = [
     "Alignment",
     "CheckpointError",
     "ClassifierHeads",
+    "DetachedLanguage",
     "DetachedShadow",
     "Shadow",
     "ShadowConfig",
@@ -52,4 +54,7 @@ __all__ = [
     "save_projected",
     "save_shadow",
     "save_shadow_peft",
+    "to_causal_lm",
+    "to_classifier",
+    "to_onnx",
 ]

@@ -215,8 +215,14 @@ def rms_norm(rows: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 def may_run(module: nn.Module, device: torch.device) -> bool:
-    """Whether `module` is used for inference in its own types: in evaluation mode, without gradients and autocast."""
-    return not module.training and not torch.is_grad_enabled() and not torch.is_autocast_enabled(device.type)
+    """Whether `module` is used for inference in its own types: in evaluation mode, without gradients, autocast
+    and tracing."""
+    return not (
+        module.training
+        or torch.is_grad_enabled()
+        or torch.is_autocast_enabled(device.type)
+        or torch.compiler.is_compiling()
+    )
 
 
 def run(

@@ -8,7 +8,7 @@ import torch
 from tiny import WIDTH, Batch, Build
 from transformers import LlamaForCausalLM, PreTrainedModel
 
-from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, ShadowNetwork, pool
+from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, ShadowNetwork, pool, to_onnx
 
 
 def make_detached(base: PreTrainedModel, **settings: object) -> DetachedShadow:
@@ -71,18 +71,7 @@ def test_ids_that_cannot_be_kept_are_refused(llama: PreTrainedModel, kept: list[
 
 def test_onnx_runtime_agrees_at_any_batch_and_length(llama: PreTrainedModel, tmp_path: Path) -> None:
     shadow = make_detached(llama, num_layers=1).with_vocabulary(range(10, 50))
-    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
-    ids, mask = torch.ones(2, 5, dtype=torch.long), torch.ones(2, 5, dtype=torch.long)  # one tensor would be one input
-    program = torch.onnx.export(
-        shadow,
-        (ids, mask),
-        dynamo=True,
-        input_names=["input_ids", "attention_mask"],
-        output_names=["logits"],
-        dynamic_shapes=(sizes, sizes),
-        verbose=False,
-    )
-    program.save(tmp_path / "shadow.onnx")
+    to_onnx(shadow, tmp_path / "shadow.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "shadow.onnx")
     for rows, length in ((1, 1), (1, 9), (3, 7), (8, 12)):
         ids, mask = torch.randint(0, 40, (rows, length)), torch.ones(rows, length, dtype=torch.long)
