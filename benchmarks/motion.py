@@ -217,7 +217,7 @@ class Real:
 
     def tell(self, text: str) -> tuple[str, str]:
         """Says it and waits for the end."""
-        from shadow_intent.demo import await_
+        from shadow_intent.cast import await_
 
         story = self.node.say(text)
         await_(self.cast, self.node, lambda: self.node.over(story), f"the end of {text!r}")
@@ -251,7 +251,7 @@ def virtual_stage(bundle: str) -> Iterator[Stage]:
 @contextmanager
 def real_stage(bundle: str) -> Iterator[Stage]:
     """sim_go2, stop_node, skill_node and intent_node over DDS; no cloud."""
-    from shadow_intent.demo import Cast, await_, isolate, start_intent_node
+    from shadow_intent.cast import Cast, await_, isolate, start_intent_node
     from shadow_intent.nodes.witness import witness
 
     isolate()

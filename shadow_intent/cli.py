@@ -1,4 +1,4 @@
-"""The command line: predict, say, log, bundle, demo. Each imports what it needs when it runs; ROS only say and demo."""
+"""The command line: predict, say, watch, log, bundle, demo. Each imports what it needs when it runs, ROS included."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ EXTRAS = {
     "rosbags": "robot",
     "grpc": "robot",
     "rich": "robot",
+    "mujoco": "sim",
+    "PIL": "sim",
     "torch": "cloud",
     "transformers": "cloud",
 }
@@ -44,6 +46,13 @@ the robot, their outcome and the replies. The nodes must be running (shadow-inte
   shadow-intent say "sit down"
   shadow-intent say "坐下" --language zh
 """
+WATCH = """\
+Shows what is heard, decided, done and said, the pose of the robot and the latency, live. It only listens: start it
+beside the running nodes, in the same ROS domain. Ctrl-C ends it.
+
+  shadow-intent watch
+  shadow-intent watch --namespace rex
+"""
 LOG = """\
 Prints the events of a log folder or MCAP file as JSON lines; ROS is not needed. With --recover it first completes the
 log of a process that was killed, so that ros2 bag reads it too.
@@ -62,7 +71,8 @@ Starts the cloud server, the nodes and a mock robot, talks to them in two langua
 each part did, and then takes your own utterances when it runs in a terminal.
 
   shadow-intent demo
-  shadow-intent demo --keep        # keeps the log folder
+  shadow-intent demo --keep             # keeps the log folder
+  shadow-intent demo --film build/demo.gif   # with a simulated Go2 that walks, and a film of it (extra sim)
 """
 
 
@@ -89,6 +99,11 @@ def parser() -> argparse.ArgumentParser:
     say.add_argument("text", help="the utterance")
     say.add_argument("--language", default="", help='"en" or "zh" (default: unknown)')
     say.add_argument("--timeout", type=_seconds, default=20.0, metavar="S", help="seconds to wait (default: 20)")
+    watch = command("watch", "a live view of utterances, skills and pose", WATCH, run_watch)
+    watch.add_argument(
+        "--seconds", type=_seconds, default=math.inf, metavar="S", help="end by itself (default: Ctrl-C)"
+    )
+    watch.add_argument("--namespace", default="", help="of the nodes (default: none)")
     log = command("log", "print a log as JSON lines", LOG, run_log)
     log.add_argument("path", type=Path, help="log folder or MCAP file")
     log.add_argument("--recover", action="store_true", help="complete the log of a killed process first")
@@ -98,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     demo = command("demo", "the whole product on this machine, with a mock robot", DEMO, run_demo)
     demo.add_argument("--keep", action="store_true", help="keep the log folder after the end")
     demo.add_argument("--bundle", default="", metavar="DIR", help="bundle folder (default: as shipped)")
+    demo.add_argument("--film", type=Path, metavar="FILE", help="simulate the robot and film it: .gif, .webp or .png")
     return top
 
 
@@ -272,8 +288,15 @@ def run_say(options: argparse.Namespace) -> int:
     return say(options.text, options.language, options.timeout)
 
 
+def run_watch(options: argparse.Namespace) -> int:
+    """`watch`."""
+    from shadow_intent.nodes.watch import watch
+
+    return watch(options.seconds, options.namespace)
+
+
 def run_demo(options: argparse.Namespace) -> int:
     """`demo`."""
     from shadow_intent.demo import demo
 
-    return demo(options.keep, options.bundle)
+    return demo(options.keep, options.bundle, options.film)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -24,6 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from shadow_intent.cast import Cast, await_, isolate, listening, start_intent_node
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.event_log import read_events
 
@@ -47,84 +45,35 @@ SCRIPT = (
     "还有多少电",
 )
 """Spoken in turn."""
+SIM_SCRIPT = (
+    "sit down please",
+    "站起来",
+    "go forward two metres",
+    "向左转九十度",
+    "do a front flip",
+    "no, don't",
+    "he told me to sit down",
+    "walk forward four metres",
+    "stop!",
+    "向右转九十度",
+    "后退一米",
+    "sit down and then wave",
+    "跳个舞",
+)
+"""Spoken to the simulated robot, which has legs but no acrobatics."""
+RECORDING = "movements"
+"""File of the simulated robot's movements, in the folder of the session."""
 INTERRUPTED = "walk forward four metres"
 """The next utterance follows while the robot still walks."""
-STORY_S = 60.0
-"""An utterance and all that follows may take this long, seconds."""
-CLOUD_S = 300.0
-"""Until the cloud server answers, seconds; the first time it unpacks the base model."""
-DEADLINE_S = "30.0"
-"""Of a request to the cloud, seconds."""
-STOP_S = 10.0
-"""Until a part ends after SIGINT, seconds."""
 WIDTH = 150
 """Columns of the table where there is no terminal to ask."""
 
 
-@dataclass(slots=True)
-class Part:
-    """A process of the demo."""
+def demo(keep: bool, bundle: str = "", film: Path | None = None) -> int:
+    """Plays a script, then takes utterances from a terminal. 1 when a part died or did not end well, 130 interrupted.
 
-    name: str
-    process: subprocess.Popen[bytes]
-    output: Path
-    """What it prints."""
-
-    def last_words(self) -> str:
-        """The end of its output."""
-        return " | ".join(self.output.read_text(encoding="utf-8", errors="replace").splitlines()[-3:])
-
-
-class Cast:
-    """The processes, started and stopped together."""
-
-    def __init__(self, folder: Path) -> None:
-        """`folder`: for what they print."""
-        self.folder = folder
-        self.parts: list[Part] = []
-
-    def start(self, name: str, module: str, *arguments: str) -> Part:
-        """`python -m module arguments`."""
-        output = self.folder / f"{name}.txt"
-        with output.open("wb") as stream:
-            command = [sys.executable, "-m", module, *arguments]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
-        self.parts.append(Part(name, process, output))
-        return self.parts[-1]
-
-    def node(self, name: str, **parameters: str) -> Part:
-        """A ROS node of this package."""
-        values = [item for key, value in parameters.items() for item in ("-p", f"{key}:={value}")]
-        return self.start(name, f"shadow_intent.nodes.{name}", "--ros-args", *values)
-
-    def check(self) -> None:
-        """Raises ShadowIntentError when a part died."""
-        for part in self.parts:
-            if part.process.poll() is not None:
-                status = part.process.returncode
-                raise ShadowIntentError(f"{part.name} ended with status {status}: {part.last_words()}")
-
-    def stop(self) -> list[str]:
-        """Ends everything; returns what did not end well."""
-        problems = []
-        for part in reversed(self.parts):
-            if part.process.poll() is None:
-                part.process.send_signal(signal.SIGINT)
-        for part in reversed(self.parts):
-            try:
-                status = part.process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                part.process.kill()
-                status = part.process.wait()
-            if status != 0:
-                problems.append(f"{part.name} ended with status {status}: {part.last_words()}")
-        return problems
-
-
-def demo(keep: bool, bundle: str = "") -> int:
-    """Plays `SCRIPT`, then takes utterances from a terminal. 1 when a part died or did not end well, 130 interrupted.
-
-    `keep`: the folder with the log stays. `bundle`: folder, "" for the bundle that ships.
+    `keep`: the folder with the log stays. `bundle`: folder, "" for the bundle that ships. `film`: the robot is
+    simulated, and filmed into this file.
     """
     isolate()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -132,19 +81,22 @@ def demo(keep: bool, bundle: str = "") -> int:
     folder = Path(tempfile.mkdtemp(prefix="shadow_intent_demo_"))
     cast = Cast(folder)
     failure, status = "", 0
+    stories: list[Story] = []
     try:
-        perform(cast, console, bundle)
+        stories = perform(cast, console, bundle, simulated=film is not None)
     except ShadowIntentError as error:
         failure = str(error)
     except KeyboardInterrupt:
         status = 130
     finally:
         problems = cast.stop()
-    for problem in filter(None, [failure, *problems]):
-        print(f"error: {problem}", file=sys.stderr)
     for log in (folder / "log").glob("*"):
         counts = Counter(event.topic for event in read_events(log))
         console.print(f"The log held {', '.join(f'{n} {topic}' for topic, n in counts.items())}.")
+    if film is not None and stories:
+        failure = failure or draw(folder / RECORDING, stories, film, console)
+    for problem in filter(None, [failure, *problems]):
+        print(f"error: {problem}", file=sys.stderr)
     if keep or failure or problems:
         console.print(f"Log and output of every part: {folder}")
     else:
@@ -152,22 +104,14 @@ def demo(keep: bool, bundle: str = "") -> int:
     return 1 if failure or problems else status
 
 
-def isolate() -> None:
-    """A ROS domain of our own on the loopback interface: no robot on the network is ever reached.
-
-    Set before rclpy loads. Domains above 101 collide with Linux's ephemeral ports.
-    """
-    os.environ["ROS_DOMAIN_ID"] = str(42 + os.getpid() % 60)
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-
-
-def perform(cast: Cast, console: Console, bundle: str) -> None:
-    """Starts the parts, plays the script, talks. Raises ShadowIntentError when a part fails."""
+def perform(cast: Cast, console: Console, bundle: str, simulated: bool) -> list[Story]:
+    """Starts the parts, plays a script, talks; returns what was played. Raises ShadowIntentError when a part fails."""
     from shadow_intent.nodes.witness import witness
 
     began = time.monotonic()
     cloud = cast.start("cloud_server", "shadow_intent.cloud.server", "--address", "127.0.0.1:0", "--bundle", bundle)
-    cast.node("mock_go2")
+    robot = "sim_go2" if simulated else "mock_go2"
+    cast.node(robot, **({"recording": str(cast.folder / RECORDING)} if simulated else {}))
     cast.node("stop_node", robot="mock")
     cast.node("skill_node", robot="mock", allow_hazardous="true")
     console.print("Starting the cloud server; the first time it unpacks its language model, about half a minute.")
@@ -179,45 +123,21 @@ def perform(cast: Cast, console: Console, bundle: str) -> None:
             for name in ("skill_node", "intent_node"):
                 node.activate(name)
             await_(cast, node, lambda: node.ready(robot=True), "the nodes to find each other")
-        console.print(f"cloud_server, mock_go2, skill_node and intent_node are up ({time.monotonic() - began:.1f} s)\n")
-        play(cast, node, console)
+        console.print(f"cloud_server, {robot}, skill_node and intent_node are up ({time.monotonic() - began:.1f} s)\n")
+        stories = play(cast, node, console, SIM_SCRIPT if simulated else SCRIPT)
         if sys.stdin.isatty():
             talk(cast, node, console)
+    return stories
 
 
-def start_intent_node(cast: Cast, address: str, bundle: str) -> None:
-    """It logs below the cast's folder. A laptop that plays cloud and robot at once gets more time to answer."""
-    texts = {"cloud_address": address, "log_directory": str(cast.folder / "log"), "bundle": bundle}
-    cast.node("intent_node", cloud_deadline_s=DEADLINE_S, **{name: f'"{text}"' for name, text in texts.items()})
-
-
-def listening(cast: Cast, cloud: Part) -> str:
-    """Waits until the server says where it listens; returns host:port."""
-    mark, end = "listening on ", time.monotonic() + CLOUD_S
-    while time.monotonic() < end:
-        cast.check()
-        for line in cloud.output.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith(mark):
-                return line.removeprefix(mark)
-        time.sleep(0.1)
-    raise ShadowIntentError(f"cloud_server did not listen within {CLOUD_S:g} s: {cloud.last_words()}")
-
-
-def await_(cast: Cast, node: Witness, condition: Callable[[], bool], what: str) -> None:
-    """Waits for `condition`. Raises ShadowIntentError when a part dies or time is up."""
-    end = time.monotonic() + STORY_S
-    while not node.wait(condition, seconds=1.0):
-        cast.check()
-        if time.monotonic() > end:
-            raise ShadowIntentError(f"waited {STORY_S:g} s for {what}")
-
-
-def play(cast: Cast, node: Witness, console: Console) -> None:
+def play(cast: Cast, node: Witness, console: Console, script: Sequence[str]) -> list[Story]:
     """The script, as a table that grows."""
+    stories = []
     table = Table("heard", "label", "p", "route", "the robot was sent", "what came back", "ms", row_styles=("", "dim"))
     with Live(table, console=console, vertical_overflow="visible"):
-        for text in SCRIPT:
+        for text in script:
             story = node.say(text)
+            stories.append(story)
             if text == INTERRUPTED:
                 await_(cast, node, partial(walks, story), f"the robot to walk after {text!r}")
             else:
@@ -225,6 +145,7 @@ def play(cast: Cast, node: Witness, console: Console) -> None:
             table.add_row(*map(Text, row(story)))
     if not console.is_terminal:
         console.print()  # Live leaves the last line open there
+    return stories
 
 
 def walks(story: Story) -> bool:
@@ -284,6 +205,26 @@ def came_back(story: Story) -> str:
     ended = [s for s in story.statuses if s.state not in ("accepted", "running") and s.utterance_id]
     told = [s.state if len(ended) == 1 else f"{s.label} {s.state}" for s in ended]
     return "; ".join([*told, *story.said]) or "under way"
+
+
+def draw(recording: Path, stories: list[Story], path: Path, console: Console) -> str:
+    """Films the session; returns what went wrong, "" when nothing did."""
+    from shadow_intent.film import Caption, film
+
+    captions = []
+    for story in stories:
+        began = story.stamp_ns * 1e-9
+        heard, label, probability, route, _, back, _ = row(story)
+        decided = f"{label}  p = {probability}  →  {route}"
+        captions.append(Caption(began, heard, decided))
+        captions.append(Caption(began + story.last_at - story.began, heard, f"{decided}  →  {back}"))
+    try:
+        with console.status("drawing the film"):
+            frames = film(recording, captions, path)
+    except ShadowIntentError as error:
+        return str(error)
+    console.print(f"{path}: {frames} frames, {path.stat().st_size / 2**20:.1f} MiB")
+    return ""
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

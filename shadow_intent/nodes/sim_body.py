@@ -81,6 +81,8 @@ class SimBody:
     """A simulated body. Implements go2.Body."""
 
     gestures = frozenset(GESTURES)
+    coordinates = 19
+    """How many numbers a configuration has."""
 
     def __init__(self, posture: str) -> None:
         """`posture`: at start. Takes some seconds."""

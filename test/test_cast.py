@@ -1,4 +1,4 @@
-"""What the demo does when a part misbehaves; what it does when none does is test_flow."""
+"""The processes of a session when one misbehaves; what happens when none does is test_flow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support import wait_for
 
 pytest.importorskip("rich")
 
-from shadow_intent.demo import Cast, isolate, listening
+from shadow_intent.cast import Cast, isolate, listening
 from shadow_intent.errors import ShadowIntentError
 
 WAIT = "import time; print('up', flush=True); time.sleep(60)"
@@ -21,7 +21,7 @@ WAIT = "import time; print('up', flush=True); time.sleep(60)"
 def cast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cast]:
     """Its parts are the modules a test writes with `part`."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr("shadow_intent.demo.STOP_S", 0.5)
+    monkeypatch.setattr("shadow_intent.cast.STOP_S", 0.5)
     made = Cast(tmp_path)
     yield made
     made.stop()
