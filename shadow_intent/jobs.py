@@ -180,6 +180,13 @@ class Outbox:
         self._actions.append(Status(command.utterance_id, command.label, "refused", reason))
         self.say(command, key, **values)
 
+    def announce(self, job: Job) -> None:
+        """Speaks what the skill says when it begins, if anything."""
+        command = job.command
+        if job.skill.say:
+            text = job.skill.say.get(command.language, job.skill.say["en"])
+            self._actions.append(Say(command.utterance_id, text, command.language))
+
     def say(self, command: Command, key: str, **values: Any) -> None:
         """Speaks the sentence in the command's language."""
         if key not in SILENT:

@@ -26,6 +26,41 @@ CODES: Mapping[int, str] = {
 }
 """Response codes of Unitree's services."""
 
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What Unitree documents about a field of a JSON parameter."""
+
+    kind: type
+    """bool, int or float."""
+    low: float = 0.0
+    high: float = 1.0
+    """Bounds of a number, in `unit`."""
+    unit: str = ""
+
+    def fits(self, value: object) -> bool:
+        """True for a value the robot takes."""
+        if self.kind is bool:
+            return isinstance(value, bool)
+        kinds = (int,) if self.kind is int else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool) and self.low <= value <= self.high
+
+
+_SWITCH = {"data": Field(bool)}
+PARAMETERS: Mapping[tuple[str, int], Mapping[str, Field]] = {
+    ("sport", MOVE): {
+        "x": Field(float, -2.5, 3.8, "m/s"),
+        "y": Field(float, -1.0, 1.0, "m/s"),
+        "z": Field(float, -4.0, 4.0, "rad/s"),
+    },
+    ("sport", 1015): {"data": Field(int, -1, 1, "slow, normal, fast")},
+    **{("sport", api_id): _SWITCH for api_id in (1027, 1028, 1301, 2044, *range(2046, 2052), 2054)},
+    ("vui", 1003): {"volume": Field(int, 0, 10, "steps")},
+    ("vui", 1005): {"brightness": Field(int, 0, 10, "steps")},
+    ("obstacles_avoid", 1001): {"enable": Field(bool)},
+}
+"""By service and API id; what is not here takes {}. Source: unitree_sdk2_python, go2/*/*_client.py."""
+
 TILT_FALLEN = 0.9
 """Radians of roll or pitch beyond which the robot lies on its side or back."""
 

@@ -11,9 +11,6 @@ from shadow_intent.robot import BALANCE_STAND, CODES, OK, Request
 from shadow_intent.skills import Skill, SkillTable
 from shadow_intent.world import World
 
-TARGET_POSTURE = {"stand_up": "standing", "recover": "standing", "lie_down": "lying", "sit": "sitting"}
-"""The posture that shows a posture skill worked."""
-
 
 class Runner:
     """The jobs under way. At most one of them owns the body."""
@@ -131,6 +128,7 @@ class Runner:
         else:
             job.stage, job.deadline = Stage.SENT, now + self._world.rules.response_timeout_s
             self._run(job, self.request(job.skill))
+            self._out.announce(job)
 
     def _run(self, job: Job, request: Request, key: str = "") -> None:
         job.request = request
@@ -173,11 +171,11 @@ class Runner:
             self.end(job, state, now, key)
 
     def _act(self, job: Job, now: float) -> None:
-        """The robot is busy for the skill's seconds; within as long again a posture skill must show its posture."""
-        target = TARGET_POSTURE.get(job.skill.label)
+        """The robot is busy for the skill's seconds; within as long again it must show the posture it was to reach."""
+        target = job.skill.until
         if now < job.deadline:
             return
-        if target is not None and not (self._world.fresh(now) and self._world.state.posture == target):
+        if target and not (self._world.fresh(now) and self._world.state.posture == target):
             self._expire(job, now - job.skill.seconds, "timed_out", "posture_missed")
         elif job.repeats > 1:
             job.repeats -= 1

@@ -10,16 +10,10 @@ from typing import Any
 import yaml
 
 from shadow_intent.errors import ConfigError, InputError
-from shadow_intent.intent import SPEEDS, Slots
+from shadow_intent.intent import Slots
 from shadow_intent.resources import share_path
+from shadow_intent.skill_rules import POSTURES, Place, api_ids, check_head, check_row
 
-ACTIONS = ("request", "motion", "level", "status", "confirmation", "none")
-GUARDS = ("none", "fast_path", "posture", "motion", "gesture", "confirm", "cloud")
-SERVICES = ("sport", "vui", "obstacles_avoid")
-FIRMWARES = ("mcf", "legacy")
-POSTURES = ("standing", "sitting", "lying", "fallen", "damped")
-QUANTITIES = ("distance_m", "angle_deg", "duration_s", "count", "speed")
-AXES = ("vx", "vy", "vyaw")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's where PyYAML was built with it: ten times faster."""
 NOT_PLANNABLE = frozenset({"affirm", "deny", "remote", "ignore", "report_status"})
@@ -64,11 +58,11 @@ class Skill:
     name: Mapping[str, str]
     """How the robot calls it, by language."""
     action: str
-    """One of `ACTIONS`."""
+    """One of `skill_rules.ACTIONS`."""
     guard: str
-    """One of `GUARDS`."""
+    """One of `skill_rules.GUARDS`."""
     service: str = ""
-    """Unitree service, one of `SERVICES`; "" when nothing is sent."""
+    """Unitree service, one of `skill_rules.SERVICES`; "" when nothing is sent."""
     api: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """API ids by firmware profile, and under "sitting" the id used when the robot sits."""
     parameter: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +75,10 @@ class Skill:
     """Where it may start."""
     seconds: float = 0.0
     """Until the robot is free again, seconds; motions end by their goal."""
+    until: str = ""
+    """Posture that shows that it worked, within as long again; "": none does."""
+    say: Mapping[str, str] = field(default_factory=dict)
+    """Spoken when the robot is sent the request, by language."""
     level: Level | None = None
 
     @property
@@ -104,7 +102,7 @@ class SkillTable:
     """Every skill by label."""
 
     firmware: str
-    """One of `FIRMWARES`."""
+    """One of `skill_rules.FIRMWARES`."""
     speeds: Mapping[str, float]
     """Velocity factor of each spoken speed."""
     skills: Mapping[str, Skill]
@@ -123,101 +121,37 @@ class SkillTable:
 
 
 def load_skills(path: Path | None = None) -> SkillTable:
-    """Reads the table. Raises ConfigError naming file, line, key and rule."""
+    """Reads the table. Raises ConfigError naming file, line and rule."""
     path = path or share_path("config", "skills.yaml")
     try:
         text = path.read_text(encoding="utf-8")
         root: Any = yaml.compose(text, LOADER)
         document = yaml.load(text, LOADER)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(document, dict) or set(document) != {"firmware", "speeds", "skills"}:
-        raise ConfigError(f"{path}: expected exactly the keys firmware, speeds and skills")
-    if document["firmware"] not in FIRMWARES:
-        raise ConfigError(f"{path}: firmware is {document['firmware']!r}, expected one of {', '.join(FIRMWARES)}")
-    speeds, rows = document["speeds"], document["skills"]
-    if not isinstance(speeds, dict) or set(speeds) != set(SPEEDS) or not all(_positive(v) for v in speeds.values()):
-        raise ConfigError(f"{path}: speeds must give a factor > 0 for each of {', '.join(SPEEDS)}")
-    if not isinstance(rows, list):
-        raise ConfigError(f"{path}: skills must be a list of rows")
-    nodes = next(value for key, value in root.value if key.value == "skills").value
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, TypeError) as error:
+        raise Place(path, None).error("file", error) from error
+    file = Place(path, root)
+    check_head(file, document)
+    rows = next(value for key, value in root.value if key.value == "skills").value
     skills: dict[str, Skill] = {}
-    for node, row in zip(nodes, rows, strict=True):
-        where = f"{path}:{node.start_mark.line + 1}"
-        skill = _skill(where, row)
-        if skill.label in skills:
-            raise ConfigError(f"{where}: label {skill.label} has two rows")
-        skills[skill.label] = skill
-    return SkillTable(document["firmware"], speeds, skills)
+    for node, row in zip(rows, document["skills"], strict=True):
+        place = Place(path, node)
+        check_row(place, row, _KEYS, max(document["speeds"].values()))
+        if row["label"] in skills:
+            raise place.error("label", f"a second row of {row['label']}", "label")
+        skills[row["label"]] = _skill(row)
+    return SkillTable(document["firmware"], document["speeds"], skills)
 
 
-def _positive(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+_KEYS = frozenset({f.name for f in fields(Skill)} - {"postures"} | {"from"})
+"""Of a row."""
 
 
-def _skill(where: str, row: object) -> Skill:
-    """One validated row."""
-    known = {f.name for f in fields(Skill)} - {"postures"} | {"from"}
-    if not isinstance(row, dict):
-        raise ConfigError(f"{where}: expected a mapping, got {row!r}")
-    for key in row:
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key {key!r}; expected some of {', '.join(sorted(known))}")
-    for key in ("label", "name", "action", "guard"):
-        if key not in row:
-            raise ConfigError(f"{where}: {key} is missing")
+def _skill(row: Mapping[str, Any]) -> Skill:
+    """A checked row."""
     values = dict(row)
-    label = values["label"]
-    _one_of(where, "action", values["action"], ACTIONS)
-    _one_of(where, "guard", values["guard"], GUARDS)
-    if not isinstance(values["name"], dict) or set(values["name"]) != {"en", "zh"}:
-        raise ConfigError(f"{where}: name of {label} needs en and zh")
     values["postures"] = tuple(values.pop("from", POSTURES))
-    for posture in values["postures"]:
-        _one_of(where, "from", posture, POSTURES)
-    if not isinstance(values.get("parameter", {}), dict):
-        raise ConfigError(f"{where}: parameter of {label} must be a mapping")
-    if "seconds" in values and not _positive(values["seconds"]):
-        raise ConfigError(f"{where}: seconds of {label} must be > 0, got {values['seconds']!r}")
-    values["slots"] = {name: _bound(where, name, raw) for name, raw in values.get("slots", {}).items()}
-    if values["action"] in ("request", "motion", "level"):
-        _check_wire(where, label, values)
-    values["api"] = {k: tuple(v) if isinstance(v, list) else (v,) for k, v in values.get("api", {}).items()}
-    if values["action"] == "level":
-        try:
-            values["level"] = Level(**values.get("level", {}))
-        except TypeError as error:
-            raise ConfigError(f"{where}: level of {label}: {error}") from error
+    values["slots"] = {name: Bound(**bound) for name, bound in values.get("slots", {}).items()}
+    values["api"] = {key: api_ids(value) for key, value in values.get("api", {}).items()}
+    if "level" in values:
+        values["level"] = Level(**values["level"])
     return Skill(**values)
-
-
-def _one_of(where: str, key: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{where}: {key} is {value!r}, expected one of {', '.join(allowed)}")
-
-
-def _bound(where: str, name: str, raw: object) -> Bound:
-    _one_of(where, "slots", name, QUANTITIES)
-    if not isinstance(raw, dict) or set(raw) - {"default", "min", "max"} or not all(map(_positive, raw.values())):
-        raise ConfigError(f"{where}: slot {name} must be {{default, min, max}} with numbers > 0, got {raw!r}")
-    bound = Bound(**raw)
-    if name != "speed" and (bound.min is None or bound.max is None or bound.min > bound.max):
-        raise ConfigError(f"{where}: slot {name} needs min <= max")
-    return bound
-
-
-def _check_wire(where: str, label: str, values: dict[str, Any]) -> None:
-    """A skill that reaches the robot names its service, its API ids and, when it moves, a bounded velocity."""
-    _one_of(where, "service", values.get("service"), SERVICES)
-    api = values.get("api")
-    if not isinstance(api, dict) or not api or set(api) - {*FIRMWARES, "sitting"}:
-        raise ConfigError(f"{where}: api of {label} must map {' or '.join(FIRMWARES)} to Unitree API ids")
-    ids = [i for value in api.values() for i in (value if isinstance(value, list) else [value])]
-    if not all(isinstance(i, int) and i > 0 for i in ids):
-        raise ConfigError(f"{where}: api of {label} must hold whole numbers > 0, got {api!r}")
-    if values["action"] == "motion":
-        velocity = values.get("velocity")
-        if not isinstance(velocity, dict) or set(velocity) - set(AXES) or len(velocity) != 1:
-            raise ConfigError(f"{where}: velocity of {label} must name one of {', '.join(AXES)}")
-        if not all(_positive(abs(v)) and abs(v) <= 1.5 for v in velocity.values()):
-            raise ConfigError(f"{where}: velocity of {label} must lie within 1.5 (m/s or rad/s), got {velocity!r}")

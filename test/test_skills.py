@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shadow_intent.errors import ConfigError, InputError
 from shadow_intent.intent import Slots
 from shadow_intent.resources import share_path
-from shadow_intent.skills import NOT_PLANNABLE, load_skills
+from shadow_intent.skill_rules import RULES, SLOT_LIMITS, SPEED_LIMITS
+from shadow_intent.skills import LOADER, NOT_PLANNABLE, load_skills
 
 TABLE = load_skills()
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+SHIPPED = share_path("config", "skills.yaml").read_text(encoding="utf-8")
 
 
 def test_there_are_42_labels() -> None:
@@ -106,10 +112,10 @@ def edited(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]], Pat
     """`edited(change)`: a copy of skills.yaml after `change(document)`."""
 
     def edit(change: Callable[[dict[str, Any]], object]) -> Path:
-        document = yaml.safe_load(share_path("config", "skills.yaml").read_text(encoding="utf-8"))
+        document = yaml.load(SHIPPED, LOADER)
         change(document)
         path = tmp_path / "skills.yaml"
-        path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        path.write_text(yaml.dump(document, Dumper=DUMPER, allow_unicode=True, sort_keys=False), encoding="utf-8")
         return path
 
     return edit
@@ -120,52 +126,109 @@ def _row(document: dict[str, Any], label: str) -> dict[str, Any]:
     return row
 
 
-WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "an unknown key of the file": (lambda d: d.update(extra=1), "exactly the keys firmware, speeds and skills"),
-    "a missing key of the file": (lambda d: d.pop("speeds"), "exactly the keys"),
-    "an unknown firmware": (lambda d: d.update(firmware="v9"), "firmware is 'v9', expected one of mcf, legacy"),
-    "a speed of zero": (lambda d: d["speeds"].update(slow=0), "speeds must give a factor > 0"),
-    "rows that are no list": (lambda d: d.update(skills={}), "skills must be a list"),
-    "a row that is no mapping": (lambda d: d["skills"].append("sit"), "expected a mapping, got 'sit'"),
-    "an unknown key of a row": (lambda d: _row(d, "sit").update(gaurd="x"), "unknown key 'gaurd'; expected some of"),
-    "a missing key of a row": (lambda d: _row(d, "sit").pop("guard"), "guard is missing"),
-    "an unknown guard": (lambda d: _row(d, "sit").update(guard="brave"), "guard"),
-    "two rows of a label": (lambda d: d["skills"].append(dict(d["skills"][0])), "label stop has two rows"),
-    "an api id that is no number": (lambda d: _row(d, "sit").update(api={"mcf": "1009"}), "api of sit must hold whole"),
-    "an unknown service": (lambda d: _row(d, "sit").update(service="legs"), "service"),
-    "a dangerous velocity": (
-        lambda d: _row(d, "move_forward").update(velocity={"vx": 9.0}),
-        "velocity of move_forward must lie within 1.5",
-    ),
-    "a NaN bound": (
-        lambda d: _row(d, "move_forward")["slots"]["distance_m"].update(max=math.nan),
-        "slot distance_m must be",
-    ),
-    "an empty bound": (
-        lambda d: _row(d, "move_forward")["slots"]["distance_m"].update(min=9.0),
-        "slot distance_m needs min <= max",
-    ),
-    "an unknown slot": (lambda d: _row(d, "move_forward")["slots"].update(height={}), "slots"),
-    "an unknown posture": (lambda d: _row(d, "sit").update({"from": ["floating"]}), "from"),
-    "a name without Chinese": (lambda d: _row(d, "sit").update(name={"en": "sit"}), "name of sit needs en and zh"),
+Change = Callable[[dict[str, Any]], object]
+WRONG: dict[str, tuple[Change, str, str]] = {
+    # what is wrong: (how it came about, the rule, what stands in the line that is named)
+    "an unknown key of the file": (lambda d: d.update(extra=1), "file", "firmware"),
+    "a missing key of the file": (lambda d: d.pop("speeds"), "file", "firmware"),
+    "an unknown firmware": (lambda d: d.update(firmware="v9"), "firmware", "v9"),
+    "a speed of zero": (lambda d: d["speeds"].update(slow=0), "speeds", "speeds"),
+    "a speed beyond reason": (lambda d: d["speeds"].update(fast=2.5), "speeds", "speeds"),
+    "rows that are no list": (lambda d: d.update(skills={}), "skills", "skills"),
+    "a row that is no mapping": (lambda d: d["skills"].append("sit"), "row", "- sit"),
+    "an unknown key of a row": (lambda d: _row(d, "sit").update(gaurd="x"), "row", "label: sit"),
+    "a missing key of a row": (lambda d: _row(d, "sit").pop("guard"), "row", "label: sit"),
+    "two rows of a label": (lambda d: d["skills"].append(dict(d["skills"][0])), "label", "label: stop"),
+    "a label that is no word": (lambda d: _row(d, "sit").update(label=["sit"]), "label", "label"),
+    "a name without Chinese": (lambda d: _row(d, "sit").update(name={"en": "sit"}), "name", "name"),
+    "an empty sentence": (lambda d: _row(d, "sit").update(say={"en": "", "zh": "坐"}), "say", "say"),
+    "an unknown action": (lambda d: _row(d, "sit").update(action="fly"), "action", "action"),
+    "an unknown guard": (lambda d: _row(d, "sit").update(guard="brave"), "guard", "guard"),
+    "a fast path for another skill": (lambda d: _row(d, "sit").update(guard="fast_path"), "guard", "guard"),
+    "a stop that has to wait": (lambda d: _row(d, "stop").update(guard="motion"), "guard", "guard"),
+    "an unknown service": (lambda d: _row(d, "sit").update(service="legs"), "service", "service"),
+    "a service of nothing": (lambda d: _row(d, "affirm").update(service="sport"), "service", "service"),
+    "no API ids": (lambda d: _row(d, "sit").pop("api"), "api", "label: sit"),
+    "an API id that is no number": (lambda d: _row(d, "sit").update(api={"mcf": "1009"}), "api", "api"),
+    "an unknown firmware profile": (lambda d: _row(d, "sit").update(api={"mcf2": 1009}), "api", "api"),
+    "a parameter the API has not": (lambda d: _row(d, "sit").update(parameter={"x": 1}), "parameter", "parameter"),
+    "a parameter out of bounds": (lambda d: _row(d, "speed_up").update(parameter={"data": 2}), "parameter", "param"),
+    "a parameter of a wrong type": (lambda d: _row(d, "pose").update(parameter={"data": 1}), "parameter", "param"),
+    "a parameter left out": (lambda d: _row(d, "pose").pop("parameter"), "parameter", "label: pose"),
+    "a dangerous velocity": (lambda d: _row(d, "spin").update(velocity={"vyaw": 1.3}), "velocity", "velocity"),
+    "a velocity that is none": (lambda d: _row(d, "spin").update(velocity={"vyaw": "1"}), "velocity", "velocity"),
+    "a motion without a velocity": (lambda d: _row(d, "spin").pop("velocity"), "velocity", "label: spin"),
+    "two axes": (lambda d: _row(d, "spin")["velocity"].update(vx=0.1), "velocity", "velocity"),
+    "a NaN bound": (lambda d: _walk(d)["distance_m"].update(max=math.nan), "slots", "slots"),
+    "a bound beyond reason": (lambda d: _walk(d)["distance_m"].update(max=11.0), "slots", "slots"),
+    "an empty bound": (lambda d: _walk(d)["distance_m"].update(min=9.0), "slots", "slots"),
+    "a default outside its bounds": (lambda d: _walk(d)["distance_m"].update(default=6.0), "slots", "slots"),
+    "a missing bound": (lambda d: _walk(d)["distance_m"].pop("max"), "slots", "slots"),
+    "an unknown slot": (lambda d: _walk(d).update(height={}), "slots", "slots"),
+    "an unknown posture": (lambda d: _row(d, "sit").update({"from": ["floating"]}), "from", "from"),
+    "no posture": (lambda d: _row(d, "sit").update({"from": []}), "from", "from"),
+    "no end": (lambda d: _row(d, "sit").pop("seconds"), "seconds", "label: sit"),
+    "an end that never comes": (lambda d: _row(d, "sit").update(seconds=math.inf), "seconds", "seconds"),
+    "an end in an unknown posture": (lambda d: _row(d, "sit").update(until="flying"), "until", "until"),
+    "a level without steps": (lambda d: _row(d, "volume_up")["level"].update(step=0), "level", "level"),
+    "a level outside its range": (lambda d: _row(d, "light_on")["level"].update(set=11), "level", "level"),
+    "a skill without a level": (lambda d: _row(d, "light_on").pop("level"), "level", "label: light_on"),
 }
 
 
+def _walk(document: dict[str, Any]) -> Any:
+    return _row(document, "move_forward")["slots"]
+
+
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_table_says_where_and_what(
-    edited: Callable[[Callable[[dict[str, Any]], object]], Path], case: str
-) -> None:
-    change, message = WRONG[case]
-    with pytest.raises(ConfigError, match=message) as caught:
-        load_skills(edited(change))
-    assert "skills.yaml" in str(caught.value)
+def test_a_wrong_table_says_file_line_and_rule(edited: Callable[[Change], Path], case: str) -> None:
+    change, rule, words = WRONG[case]
+    path = edited(change)
+    with pytest.raises(ConfigError) as caught:
+        load_skills(path)
+    said = re.fullmatch(rf"{re.escape(str(path))}:(\d+): rule (\w+): expected (.+); got (.+)", str(caught.value))
+    assert said is not None, str(caught.value)
+    assert (said[2], said[3]) == (rule, RULES[rule])
+    assert words in path.read_text(encoding="utf-8").splitlines()[int(said[1]) - 1]
+
+
+def test_every_rule_is_broken_by_some_case() -> None:
+    assert {rule for _, rule, _ in WRONG.values()} == set(RULES)
+
+
+JUNK = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.sampled_from(["", "x", "sport", "standing"])
+JUNK |= st.lists(JUNK, max_size=2) | st.dictionaries(st.sampled_from(["mcf", "x", "en", "min"]), JUNK, max_size=2)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_stands_in_the_table_is_refused_or_sound(tmp_path: Path, data: st.DataObject) -> None:
+    """One value anywhere is replaced."""
+    document = yaml.load(SHIPPED, LOADER)
+    parent, key = document, data.draw(st.sampled_from(sorted(document)))
+    while isinstance(parent[key], (dict, list)) and parent[key] and data.draw(st.integers(0, 4)):
+        parent = parent[key]
+        key = data.draw(st.sampled_from(sorted(parent) if isinstance(parent, dict) else range(len(parent))))
+    parent[key] = data.draw(JUNK)
+    path = tmp_path / "skills.yaml"
+    path.write_text(yaml.dump(document, Dumper=DUMPER, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    try:
+        table = load_skills(path)
+    except ConfigError as error:
+        assert str(error).startswith(f"{path}")
+        return
+    for skill in table.skills.values():
+        for axis, value in skill.velocity.items():
+            assert abs(value) * max(table.speeds.values()) <= SPEED_LIMITS[axis]
+        for name, bound in skill.slots.items():
+            assert name == "speed" or 0 < bound.min <= bound.max <= SLOT_LIMITS[name]  # type: ignore[operator]
 
 
 def test_text_that_is_no_yaml_is_named(tmp_path: Path) -> None:
     path = tmp_path / "skills.yaml"
-    for content in (b"firmware: [", b"\xff\xfe\x00", b""):
+    for content in (b"firmware: [", b"\xff\xfe\x00", b"", b"? [a]\n: b", b"&a [*a]"):
         path.write_bytes(content)
-        with pytest.raises(ConfigError, match=r"skills\.yaml"):
+        with pytest.raises(ConfigError, match=r"skills\.yaml.*: rule file: "):
             load_skills(path)
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="No such file"):
         load_skills(tmp_path / "absent.yaml")

@@ -11,7 +11,8 @@ import regex  # type: ignore[import-untyped]
 from shadow_intent.cloud.plan import MAX_STEPS, NO_PLAN, PLAN, REPLY
 from shadow_intent.errors import ConfigError
 from shadow_intent.intent import SPEEDS
-from shadow_intent.skills import QUANTITIES, Skill, SkillTable
+from shadow_intent.skill_rules import QUANTITIES
+from shadow_intent.skills import Skill, SkillTable
 
 ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_=;:. \n")
 BLANKS = str.maketrans({"Ġ": " ", "▁": " ", "Ċ": "\n"})

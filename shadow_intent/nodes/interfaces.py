@@ -19,7 +19,7 @@ from unitree_api.msg import Request, Response
 from unitree_go.msg import LowState, SportModeState
 
 from shadow_intent.msg import Intent, Reply, SkillCommand, SkillStatus, StopState, VoiceCommand
-from shadow_intent.skills import SERVICES
+from shadow_intent.skill_rules import SERVICES
 
 
 def _qos(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:

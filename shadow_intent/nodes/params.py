@@ -16,7 +16,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 
 from shadow_intent.errors import ConfigError
-from shadow_intent.skills import FIRMWARES, POSTURES
+from shadow_intent.skill_rules import FIRMWARES, POSTURES
 
 _ROS_PARAMETERS = ("use_sim_time", "start_type_description_service")
 """What rclpy declares on every node."""

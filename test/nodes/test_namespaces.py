@@ -16,7 +16,7 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.mock_go2 import MockGo2
 from shadow_intent.nodes.skill_node import SkillNode
 from shadow_intent.nodes.stop_node import StopNode
-from shadow_intent.skills import SERVICES
+from shadow_intent.skill_rules import SERVICES
 
 STOP_MOVE, HELLO = 1003, 1016
 
