@@ -19,16 +19,19 @@ from .loss import distillation_loss, joint_loss, label_loss, language_loss, next
 from .model import ShadowedModel, ShadowedOutput
 from .network import ShadowNetwork, prefix_mask
 from .optim import parameter_groups
+from .pace import Costs
 from .peft_folder import load_peft, save_peft
 from .projected import load_projected, save_projected
 from .shadow import Shadow, attach
 from .shadow_peft_folder import load_shadow_peft, save_shadow_peft
+from .speculate import Speculation, Speculator, frequent_tokens
 
 __all__ = [
     "Adapters",
     "Alignment",
     "CheckpointError",
     "ClassifierHeads",
+    "Costs",
     "DetachedLanguage",
     "DetachedShadow",
     "Shadow",
@@ -36,9 +39,12 @@ __all__ = [
     "ShadowNetwork",
     "ShadowedModel",
     "ShadowedOutput",
+    "Speculation",
+    "Speculator",
     "align_heads",
     "attach",
     "distillation_loss",
+    "frequent_tokens",
     "joint_loss",
     "label_loss",
     "language_loss",

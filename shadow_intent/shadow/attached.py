@@ -47,7 +47,7 @@ class ShadowedBase(nn.Module):
         self.base = base
         self.active = DEFAULT
         self.shadows = nn.ModuleDict({DEFAULT: shadow})
-        self._caches = DualCache(base.config)
+        self.caches = DualCache(base.config)
         self._carry = Carry()
         self._loop: BlockLoop | None = None
         self._wrap(decoder, blocks)
@@ -130,7 +130,7 @@ class ShadowedBase(nn.Module):
         """The classifier that runs without the base; shares the weights of this model."""
         return self.shadow.detached()
 
-    def _choose(
+    def choose(
         self, choice: Choice, rows: Tensor | None, device: torch.device
     ) -> tuple[tuple[ShadowParts, ...], Tensor | None]:
         """The shadows of a call and, with several, which of them each row has, (B,)."""

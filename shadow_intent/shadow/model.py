@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         shadow: Choice = None,
         shadow_rows: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
+        shadow_state: Tensor | None = None,
         **kwargs: Any,
     ) -> ShadowedOutput:
         """Next-token logits, and with labels the joint loss.
@@ -76,12 +77,15 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             shadow: which one, or one per row; None: the one in use.
             shadow_rows: (B,), with a tuple of shadows: which of them each row has.
             num_items_in_batch: labels of a whole training step, to divide the loss by, as `Trainer` gives it.
+            shadow_state: s0 of these tokens, (B, T, d), when it is known and in the shadow's cache already.
             kwargs: handed to the base.
         """
-        shadows, rows = self._choose(shadow, shadow_rows, input_ids.device)
+        shadows, rows = self.choose(shadow, shadow_rows, input_ids.device)
         sizes = [(shadow.serial, shadow.network.backbone.config) for shadow in shadows]
-        cache = self._caches.prepare(past_key_values, bool(use_cache), sizes)
-        state = self._initial_state(shadows, rows, input_ids, attention_mask, position_ids, cache, prefix_length)
+        cache = self.caches.prepare(past_key_values, bool(use_cache), sizes)
+        state = shadow_state
+        if state is None:
+            state = self._initial_state(shadows, rows, input_ids, attention_mask, position_ids, cache, prefix_length)
         if prefix_length is not None and cache is not None and not cache.get_seq_length():
             remember_prefix(cache, prefix_length)
         adapters = [shadow.steering() for shadow in shadows]
@@ -127,7 +131,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             labels: (B,), -100 where they do not count.
             shadow: which one; None: the one in use.
         """
-        (chosen,), _ = self._choose(shadow, None, input_ids.device)
+        (chosen,), _ = self.choose(shadow, None, input_ids.device)
         config, heads = chosen.config, chosen.heads
         if heads is None:
             raise ValueError("no classification heads here; set num_labels in the config")
@@ -160,16 +164,25 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         ids = kwargs.pop("input_ids") if inputs is None else inputs
         mask = kwargs.pop("attention_mask", None)
         mask = torch.ones_like(ids) if mask is None else mask
-        shadows, rows = self._choose(shadow, None, ids.device)
+        shadows, rows = self.choose(shadow, None, ids.device)
         kwargs |= {"shadow": shadows} if rows is None else {"shadow": shadows, "shadow_rows": rows}
         if any(shadow.config.prefix_attention for shadow in shadows):
             begun = getattr(kwargs.get("past_key_values"), "prefix_length", None)
             kwargs.setdefault("prefix_length", mask.sum(-1) if begun is None else begun)
         return super().generate(ids, *args, attention_mask=mask, **kwargs)
 
+    def draft(self, input_ids: Tensor, cache: Cache, shadow: ShadowParts) -> Tensor:
+        """s0 of new tokens (B, T), (B, T, d), which are then in the shadow's cache, but not in the base's.
+
+        To be followed by a call with this `shadow_state`, or by cropping the shadow's layers.
+        """
+        (part,) = self.caches.of_shadows(cache)
+        return cast(Tensor, shadow.network(input_ids, past_key_values=part))
+
     def _block_loop(self, cache: Cache | None, device: torch.device) -> BlockLoop | None:
         """The loop to run the base's blocks in; None when transformers' own forward must."""
-        if not may_run(self, device) or type(self.base.get_output_embeddings()) is not nn.Linear:
+        plain_head = type(self.base.get_output_embeddings()) is nn.Linear
+        if not (may_run(self, device) and plain_head and type(self.base).__module__.startswith("transformers.models.")):
             return None
         if cache is None or not cache.get_seq_length():  # blocks may have been moved, hooked or quantised since
             self._loop = BlockLoop.of(decoder_of(self.base), self._own_blocks)
@@ -211,7 +224,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         length: Tensor | None,
     ) -> Tensor:
         """s0 of the new tokens, (B, T, d)."""
-        caches = [None] * len(shadows) if cache is None else self._caches.of_shadows(cache)
+        caches = [None] * len(shadows) if cache is None else self.caches.of_shadows(cache)
         if length is not None and not any(shadow.config.prefix_attention for shadow in shadows):
             raise ValueError("prefix_length was given, but the config has prefix_attention=False; leave it out")
         states = [

@@ -69,6 +69,7 @@ def test_ids_that_cannot_be_kept_are_refused(llama: PreTrainedModel, kept: list[
         make_detached(llama).with_vocabulary(kept)
 
 
+@pytest.mark.timeout(300)
 def test_onnx_runtime_agrees_at_any_batch_and_length(llama: PreTrainedModel, tmp_path: Path) -> None:
     shadow = make_detached(llama, num_layers=1).with_vocabulary(range(10, 50))
     to_onnx(shadow, tmp_path / "shadow.onnx")

@@ -135,6 +135,7 @@ def test_what_a_plain_causal_lm_lacks_is_named() -> None:
         to_causal_lm(Shadow(ShadowConfig(), ShadowNetwork.explicit(make_llama(), biased)), biased)
 
 
+@pytest.mark.timeout(300)
 @torch.no_grad()
 def test_onnx_says_what_the_detached_language_model_says(tmp_path: Path) -> None:
     base = make_llama()

@@ -1,0 +1,218 @@
+"""Self-speculation writes what the attached model alone would write."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pytest
+import torch
+from tiny import BLOCKS, VOCABULARY, WIDTH, Build, excite, make_batch, make_llama
+from torch import Tensor
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    RepetitionPenaltyLogitsProcessor,
+)
+
+from shadow_intent.shadow import Costs, ShadowConfig, ShadowedModel, ShadowNetwork, Speculator, attach, frequent_tokens
+from shadow_intent.shadow.pace import DraftLength
+from shadow_intent.shadow.speculate import judge_sample
+
+NEW = 14
+
+
+def agreeable(model: ShadowedModel) -> ShadowedModel:
+    """Adapters so weak that a shadow of all blocks mostly expects what the model says."""
+    for injection in model.adapters.injections:
+        injection.up.weight.data.mul_(0.02)
+    return model
+
+
+@pytest.mark.parametrize("settings", [{}, {"dialect": "peft"}, {"prefix_attention": True}, {"update": False}], ids=str)
+def test_greedy_is_that_of_generate(base: PreTrainedModel, trained: Build, settings: dict) -> None:
+    model = agreeable(trained(base, num_layers=BLOCKS, **settings))
+    prompt = torch.randint(1, VOCABULARY, (1, 6))
+    expected = model.generate(prompt, max_new_tokens=NEW, do_sample=False)
+    for length in (None, 0, 1, 3, 9):
+        result = Speculator(model, length=length).generate(prompt, max_new_tokens=NEW)
+        assert torch.equal(result.tokens, expected)
+        assert result.written == NEW
+        assert result.written - 1 == result.passes + result.accepted
+        assert result.cache.get_seq_length() == 6 + NEW - 1
+
+
+def test_a_shadow_that_agrees_saves_passes_and_one_that_does_not_is_asked_less(trained: Build) -> None:
+    prompt = torch.randint(1, VOCABULARY, (1, 6))
+    good = Speculator(agreeable(trained(make_llama(), num_layers=BLOCKS))).generate(prompt, max_new_tokens=30)
+    assert good.acceptance > 0.7
+    assert good.tokens_per_pass > 2.5
+    bad = Speculator(trained(make_llama())).generate(prompt, max_new_tokens=30)
+    assert bad.acceptance < 0.5
+    assert sum(bad.lengths[12:]) / len(bad.lengths[12:]) < sum(good.lengths) / len(good.lengths)
+
+
+def test_a_short_list_of_tokens_to_draft_changes_nothing_that_is_written(trained: Build) -> None:
+    model = agreeable(trained(make_llama(), num_layers=BLOCKS))
+    prompt = torch.randint(1, VOCABULARY, (1, 6))
+    expected = model.generate(prompt, max_new_tokens=NEW, do_sample=False)
+    written = expected[0, 6:].tolist()
+    few = Speculator(model, draft_ids=frequent_tokens([written], 3), length=4).generate(prompt, max_new_tokens=NEW)
+    none = Speculator(model, draft_ids=[0], length=4).generate(prompt, max_new_tokens=NEW)
+    assert torch.equal(few.tokens, expected)
+    assert torch.equal(none.tokens, expected)
+    assert none.accepted == 0 < few.accepted
+
+
+def test_frequent_tokens_by_hand() -> None:
+    assert frequent_tokens([[5, 3, 3], [9, 3, 5], [1]], 3).tolist() == [3, 5, 1]
+
+
+def test_other_architectures_speculate_too() -> None:
+    sizes = {"vocab_size": VOCABULARY, "n_embd": WIDTH, "n_layer": BLOCKS, "n_head": 4, "n_positions": 64}
+    base = GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=None, eos_token_id=None)).eval()
+    config = ShadowConfig(num_layers=BLOCKS)
+    model = attach(base, ShadowNetwork.cut(base, config), config).eval()
+    excite(model.adapters, 0.02)
+    prompt = torch.randint(1, VOCABULARY, (1, 6))
+    result = Speculator(model, length=3).generate(prompt, max_new_tokens=NEW)
+    assert torch.equal(result.tokens, model.generate(prompt, max_new_tokens=NEW, do_sample=False, pad_token_id=0))
+    assert result.accepted > 0
+
+
+def test_it_ends_where_generate_ends_and_goes_on_from_there(trained: Build) -> None:
+    model = agreeable(trained(make_llama(), num_layers=BLOCKS, prefix_attention=True))
+    prompt = torch.randint(1, VOCABULARY, (1, 6))
+    speculator = Speculator(model, length=5)
+    whole = model.generate(prompt, max_new_tokens=NEW, do_sample=False)
+    end = int(whole[0, 9])
+    result = speculator.generate(prompt, max_new_tokens=NEW, eos_token_id=end)
+    assert torch.equal(result.tokens, whole[:, : whole[0].tolist().index(end, 6) + 1])
+    asked = torch.cat([result.tokens, torch.randint(1, VOCABULARY, (1, 3))], dim=1)
+    again = speculator.generate(asked, max_new_tokens=5, past_key_values=result.cache)
+    fresh = model.generate(asked, max_new_tokens=5, do_sample=False, prefix_length=torch.tensor([6]))
+    assert torch.equal(again.tokens, fresh)
+
+
+def test_processors_streamer_and_criteria_work_as_in_generate(trained: Build) -> None:
+    class Streamer:
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+            self.ended = False
+
+        def put(self, value: Tensor) -> None:
+            self.seen += value.flatten().tolist()
+
+        def end(self) -> None:
+            self.ended = True
+
+    class Even(LogitsProcessor):
+        def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+            return scores.index_fill(1, torch.arange(1, VOCABULARY, 2), float("-inf"))
+
+    model = agreeable(trained(make_llama(), num_layers=BLOCKS))
+    prompt = torch.randint(1, VOCABULARY, (1, 6))
+    processors = LogitsProcessorList([RepetitionPenaltyLogitsProcessor(1.3), Even()])
+    expected = model.generate(prompt, max_new_tokens=NEW, do_sample=False, logits_processor=processors)
+    streamer = Streamer()
+    result = Speculator(model, draft_ids=range(40)).generate(
+        prompt, max_new_tokens=NEW, logits_processor=processors, streamer=streamer
+    )
+    assert torch.equal(result.tokens, expected)
+    assert streamer.seen == expected[0].tolist()
+    assert streamer.ended
+    short = Speculator(model, length=2).generate(
+        prompt, max_new_tokens=NEW, logits_processor=processors, stopping_criteria=[lambda ids, _: ids.shape[1] >= 9]
+    )
+    assert 9 <= short.tokens.shape[1] <= 11
+    assert torch.equal(short.tokens, expected[:, : short.tokens.shape[1]])
+
+
+def test_what_is_accepted_or_drawn_instead_is_distributed_as_the_target() -> None:
+    target, proposal = torch.tensor([0.5, 0.3, 0.2, 0.0]), torch.tensor([0.1, 0.3, 0.2, 0.4])
+    generator = torch.Generator().manual_seed(0)
+    seen: Counter[int] = Counter()
+    drafts = torch.multinomial(proposal, 6000, replacement=True, generator=generator).tolist()
+    for drafted in drafts:
+        other = judge_sample(target, proposal, drafted, generator)
+        seen[drafted if other is None else int(other)] += 1
+    shares = torch.tensor([seen[i] / 6000 for i in range(4)])
+    assert (shares - target).abs().max() < 0.025  # 4 standard deviations
+    assert seen[3] == 0
+
+
+def test_samples_have_the_distribution_of_the_model(trained: Build) -> None:
+    """Pairs of tokens after a prompt, against their exact probabilities."""
+    torch.manual_seed(5)
+    model = agreeable(trained(make_llama(), num_layers=2))
+    prompt, allowed = torch.randint(1, VOCABULARY, (1, 4)), torch.tensor([3, 7])
+
+    class Two(LogitsProcessor):
+        def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+            return torch.full_like(scores, float("-inf")).index_copy(1, allowed, 6 * scores[:, allowed])
+
+    exact = {}
+    for pair in itertools.product((3, 7), repeat=2):
+        ids = torch.cat([prompt, torch.tensor([pair])], dim=1)
+        with torch.no_grad():
+            rows = (6 * model(ids).logits[0, 3:-1][:, allowed]).softmax(-1)
+        exact[pair] = rows[torch.arange(2), torch.tensor([int(token == 7) for token in pair])].prod().item()
+    generator, speculator = torch.Generator().manual_seed(1), Speculator(model, length=1)
+    seen: Counter[tuple[int, ...]] = Counter()
+    for _ in range(150):
+        result = speculator.generate(
+            prompt, max_new_tokens=2, do_sample=True, logits_processor=LogitsProcessorList([Two()]), generator=generator
+        )
+        seen[tuple(result.tokens[0, 4:].tolist())] += 1
+    statistic = sum((seen[pair] - 150 * share) ** 2 / (150 * share) for pair, share in exact.items())
+    assert max(exact.values()) - min(exact.values()) > 0.05  # not all the same
+    assert statistic < 16.3  # chi-square with 3 degrees of freedom, p = 0.001
+
+
+def test_samples_are_reproducible_with_a_fixed_length(trained: Build) -> None:
+    speculator = Speculator(trained(make_llama()), length=3)
+    prompt = torch.randint(1, VOCABULARY, (1, 6))
+    options = {"max_new_tokens": NEW, "do_sample": True, "temperature": 0.8, "top_k": 20, "top_p": 0.9}
+    one, other = (
+        speculator.generate(prompt, generator=torch.Generator().manual_seed(3), **options).tokens for _ in range(2)
+    )
+    assert torch.equal(one, other)
+
+
+def test_draft_length_follows_acceptance_and_costs() -> None:
+    cheap = Costs(verify=((1, 1.0), (16, 1.2)), draft=0.01)
+    dear = Costs(verify=((1, 1.0), (16, 16.0)), draft=0.5)
+    assert cheap.of(0) == pytest.approx(1.0)
+    assert cheap.of(3) == pytest.approx(1.0 + 0.2 * 3 / 15 + 0.03)
+    pace = DraftLength(cheap, longest=9, rate=0.95)
+    assert pace.choose(9) == 9
+    assert pace.choose(2) == 2
+    for _ in range(40):
+        pace.saw(4, 0)
+    assert pace.rate < 0.1
+    assert pace.choose(9) <= 1
+    assert DraftLength(dear, longest=9).choose(9) == 0
+    for _ in range(40):
+        pace.saw(4, 4)
+    assert pace.rate > 0.8
+
+
+def test_calibration_measures_and_leaves_nothing_behind(trained: Build) -> None:
+    model = agreeable(trained(make_llama(), num_layers=BLOCKS))
+    speculator, prompt = Speculator(model, longest=3), make_batch("right")[0][1:]
+    expected = speculator.generate(prompt, max_new_tokens=NEW).tokens
+    ticks = itertools.count()
+    costs = speculator.calibrate(prompt, lambda: float(next(ticks)))
+    assert costs == Costs(verify=((1, 1.0), (2, 1.0), (3, 1.0), (4, 1.0)), draft=1.0)
+    assert torch.equal(speculator.generate(prompt, max_new_tokens=NEW).tokens, expected)
+
+
+def test_more_than_one_row_and_training_are_refused(trained: Build) -> None:
+    model = trained(make_llama())
+    with pytest.raises(ValueError, match="one sequence at a time"):
+        Speculator(model).generate(torch.ones(2, 3, dtype=torch.long))
+    with pytest.raises(ValueError, match="eval"):
+        Speculator(model.train()).generate(torch.ones(1, 3, dtype=torch.long))
