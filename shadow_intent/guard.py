@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from shadow_intent.errors import InputError
 from shadow_intent.gate import FAST_PATH, takes_fast_path
-from shadow_intent.jobs import MAX_PLAN_STEPS, Action, Command, Job, Outbox, Plan, Rules, Stage
+from shadow_intent.jobs import MAX_JOBS, MAX_PLAN_STEPS, Action, Command, Job, Outbox, Plan, Rules, Stage
 from shadow_intent.motion import Ramps
 from shadow_intent.robot import Request, RobotState
 from shadow_intent.runner import Runner
@@ -44,6 +44,10 @@ class Guard:
     def power(self, battery_percent: float) -> None:
         """A battery level arrived, percent."""
         self.world.battery = battery_percent
+
+    def avoidance(self, on: bool) -> None:
+        """The robot said whether it avoids obstacles."""
+        self.world.avoiding = on
 
     def controller(self, now: float) -> None:
         """Somebody uses the hand controller."""
@@ -142,7 +146,7 @@ class Guard:
         return False
 
     def _heard_twice(self, command: Command, now: float) -> bool:
-        key = (command.label, command.slots, command.spoken)
+        key = (command.label, command.slots, command.spoken, command.session_id)
         last, at = self._last
         self._last = key, now
         return key == last and now - at < self.world.rules.duplicate_window_s
@@ -159,12 +163,20 @@ class Guard:
             return
         if self._plan is not None:
             self._plan.current = job
+        self._make_room(now)
         self._runner.jobs.append(job)
         self._out.status(job, "accepted")
-        if skill.guard == "confirm":
-            self._out.say(command, "ask", name=job.name)
+        unprotected = self.world.avoiding is False and bool(set(skill.velocity) & {"vx", "vy"})
+        if skill.guard == "confirm" or unprotected:
+            self._out.say(command, "ask_unprotected" if unprotected else "ask", name=job.name)
         else:
             self._runner.start(job, now)
+
+    def _make_room(self, now: float) -> None:
+        """Of a burst the newest win; the one that owns the body makes room only for another such."""
+        oldest = next((j for j in self._runner.jobs if not j.exclusive), None)
+        if len(self._runner.jobs) >= MAX_JOBS and oldest is not None:
+            self._runner.end(oldest, "preempted", now, "replaced")
 
     def _queue(self, command: Command, now: float) -> None:
         """A later step of a plan."""
@@ -202,10 +214,13 @@ class Guard:
             self._runner.end(job, "preempted", now, key)
 
     def _answer(self, command: Command, now: float) -> None:
-        """A yes or no."""
+        """A yes or no. Only who was asked may say yes; anybody may say no."""
         job = next((j for j in self._runner.jobs if j.stage is Stage.ASKED), None)
         if job is None:
             self._out.refuse(command, "nothing_to_confirm")
+            return
+        if command.label == "affirm" and command.session_id != job.command.session_id:
+            self._out.refuse(command, "not_asked")
             return
         self._out.done(command)
         if command.label == "deny":

@@ -15,6 +15,8 @@ from shadow_intent.speech import sentence
 
 MAX_PLAN_STEPS = 8
 """Longer plans are refused: nobody can foresee where they end."""
+MAX_JOBS = 8
+"""Jobs under way at once; of a burst the newest win. A speaker never gets there."""
 UNANSWERED = -1
 """Response code while there is none."""
 
@@ -28,7 +30,7 @@ class Rules:
     confirm_window_s: float
     """Seconds to answer a confirmation."""
     state_timeout_s: float
-    """Seconds without a robot state after which nothing moves."""
+    """Seconds without a robot state or a word of stop_node after which nothing moves."""
     max_command_age_s: float
     """Seconds; older commands are refused."""
     duplicate_window_s: float
@@ -46,6 +48,8 @@ class Command:
     utterance_id: str
     label: str
     slots: Slots = NO_SLOTS
+    session_id: str = ""
+    """The dialogue: a yes answers only a question that was asked in it."""
     language: str = "en"
     """Of the answer, "en" or "zh"."""
     spoken: bool = True

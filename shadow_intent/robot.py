@@ -10,6 +10,9 @@ from typing import Any
 DAMP, BALANCE_STAND, STOP_MOVE, MOVE = 1001, 1002, 1003, 1008
 """Sport API ids that are the same on every firmware. BalanceStand unlocks the joints after StandUp."""
 
+AVOIDANCE_GET = 1002
+"""API id of obstacles_avoid that asks whether it is on: SwitchGet, answered {"enable": bool}."""
+
 OK = 0
 CODES: Mapping[int, str] = {
     3102: "the request could not be sent",

@@ -37,7 +37,7 @@ class Runner:
             Stage.SENT: lambda job, now: self._expire(job, now, "timed_out", "no_answer"),
             Stage.ACTING: self._act,
             Stage.MOVING: self._move,
-            Stage.STOPPING: lambda job, now: self._expire(job, now, "timed_out", "no_answer"),
+            Stage.STOPPING: self._await_stop,
         }
 
     def start(self, job: Job, now: float) -> None:
@@ -59,11 +59,17 @@ class Runner:
     def response(self, request_id: int, code: int, now: float) -> None:
         """The robot answered a request; those of nobody's are ignored."""
         for job in self.jobs:
-            if job.request is None or job.request.id != request_id or job.stage not in (Stage.SENT, Stage.STOPPING):
+            if job.request is None or job.request.id != request_id:
                 continue
+            if job.stage not in (Stage.PREPARING, Stage.SENT, Stage.STOPPING):
+                return
             job.code = code
             if code != OK:
+                if job.stage is Stage.STOPPING:
+                    self.send_stop()
                 self.end(job, "refused", now, "code", detail=CODES.get(code, "an error of its own"), code=code)
+            elif job.stage is Stage.PREPARING:
+                return  # the posture shows whether it worked
             elif job.stage is Stage.STOPPING or job.skill.guard == "fast_path":
                 self._succeed(job, now)
             else:
@@ -103,10 +109,16 @@ class Runner:
         state = self._world.state
         if not job.exclusive:
             self._launch(job, now)
+        elif not self._world.stoppable(now):
+            self.end(job, "timed_out", now, "no_stop_node")
         elif not self._world.fresh(now):
             self.end(job, "timed_out", now, "no_state")
+        elif self._world.controlled(now):
+            self.end(job, "preempted", now, "controller")
         elif now > job.deadline:
             self.end(job, "timed_out", now, "posture_missed")
+        elif state.posture == "fallen" and "fallen" not in job.skill.postures:
+            self.end(job, "preempted", now, "fallen")
         elif state.posture not in job.skill.postures:
             if "stand_up" not in job.prepared:
                 job.prepared.add("stand_up")
@@ -162,6 +174,11 @@ class Runner:
                 job.prepared.add("moved")
                 self._run(job, move)
 
+    def _await_stop(self, job: Job, now: float) -> None:
+        """A StopMove that nobody answers is sent once more."""
+        if now > job.deadline:
+            self._halt(job, now, "timed_out", "no_answer")
+
     def _halt(self, job: Job, now: float, state: str, key: str) -> None:
         self.send_stop()
         self.end(job, state, now, key)
@@ -173,10 +190,14 @@ class Runner:
     def _act(self, job: Job, now: float) -> None:
         """The robot is busy for the skill's seconds; within as long again it must show the posture it was to reach."""
         target = job.skill.until
-        if now < job.deadline:
+        if job.exclusive and self._world.controlled(now):
+            self.end(job, "preempted", now, "controller")
+        elif now < job.deadline:
             return
-        if target and not (self._world.fresh(now) and self._world.state.posture == target):
+        elif target and not (self._world.fresh(now) and self._world.state.posture == target):
             self._expire(job, now - job.skill.seconds, "timed_out", "posture_missed")
+        elif job.exclusive and self._world.state.posture == "fallen":
+            self.end(job, "preempted", now, "fallen")
         elif job.repeats > 1:
             job.repeats -= 1
             self._launch(job, now)
@@ -187,6 +208,8 @@ class Runner:
         level = job.skill.level
         if level is not None and job.request is not None:
             self._levels[level.name] = job.request.parameter[level.name]
+        if job.skill.service == "obstacles_avoid":
+            self._world.avoiding = job.skill.parameter["enable"]
         if job.skill.label in ("speed_up", "slow_down"):
             self._pace = "fast" if job.skill.label == "speed_up" else "slow"
         self.jobs.remove(job)

@@ -12,8 +12,6 @@ from shadow_intent.speech import POSTURE_NAMES
 
 CONTROLLER_HOLD_S = 1.0
 """Seconds after the hand controller's last input during which the robot is its operator's."""
-STOP_NODE_TIMEOUT_S = 0.5
-"""Seconds without a word of stop_node after which nothing moves; it says one ten times a second."""
 LONG_AGO = float("-inf")
 
 Refusal = tuple[str, Mapping[str, Any]]
@@ -21,7 +19,7 @@ Refusal = tuple[str, Mapping[str, Any]]
 
 
 class World:
-    """The newest robot state, battery level and hand controller input. Times are seconds of any steady clock."""
+    """The newest of what the robot and stop_node say. Times are seconds of any steady clock."""
 
     def __init__(self, firmware: str, rules: Rules) -> None:
         """`firmware`: one of skills.FIRMWARES."""
@@ -30,6 +28,8 @@ class World:
         self.battery: float | None = None
         """Percent; None until the robot has said."""
         self.controller_at = LONG_AGO
+        self.avoiding: bool | None = None
+        """Whether the robot avoids obstacles; None until it has said."""
         self.stop_node_at = LONG_AGO
 
     def fresh(self, now: float) -> bool:
@@ -37,8 +37,8 @@ class World:
         return now - self.state_at <= self.rules.state_timeout_s
 
     def stoppable(self, now: float) -> bool:
-        """True while stop_node is there to stop the robot."""
-        return now - self.stop_node_at <= STOP_NODE_TIMEOUT_S
+        """True while stop_node is there to stop the robot; it says so ten times a second."""
+        return now - self.stop_node_at <= self.rules.state_timeout_s
 
     def controlled(self, now: float) -> bool:
         """True while somebody uses the hand controller: it has precedence."""

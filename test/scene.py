@@ -34,6 +34,8 @@ class Scene:
     def __init__(self, state: RobotState | None = STANDING, firmware: str = "mcf", **rules: Any) -> None:
         self.guard = Guard(TABLE, firmware, replace(RULES, **rules), Ramps(0.8, 2.0), count(1).__next__)
         self.state, self.now, self.all = state, 0.0, list[Action]()
+        self.fields: dict[str, Any] = {}
+        """Of every command, where it says nothing else."""
         self.see()
 
     def see(self) -> None:
@@ -49,7 +51,7 @@ class Scene:
         """A command a second after the last event, so that none is a duplicate."""
         self.now = self.now + 1.0 if at is None else at
         self.see()
-        return self.keep(self.guard.command(Command(utterance or label, label, **fields), self.now))
+        return self.keep(self.guard.command(Command(utterance or label, label, **{**self.fields, **fields}), self.now))
 
     def wait(self, seconds: float, answer: int | None = 0) -> Scene:
         """Ticks at 20 Hz; the robot answers every request with `answer` at once, or never."""
@@ -69,7 +71,11 @@ class Scene:
     @property
     def sent(self) -> list[str]:
         """Names of the requests, runs of Move as one."""
-        names = [NAMES.get(a.request.api_id, str(a.request.api_id)) for a in self.all if isinstance(a, Send)]
+        return self.sent_since(0)
+
+    def sent_since(self, action: int) -> list[str]:
+        """The same, from the action with this number on."""
+        names = [NAMES.get(a.request.api_id, str(a.request.api_id)) for a in self.all[action:] if isinstance(a, Send)]
         return [n for i, n in enumerate(names) if n != "Move" or i == 0 or names[i - 1] != "Move"]
 
     @property

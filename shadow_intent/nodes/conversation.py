@@ -148,10 +148,13 @@ class Conversations:
 
     def _send_plan(self, current: _Open, answer: CloudAnswer) -> None:
         """Every step at once; skill_node begins each when the one before it has succeeded."""
+        utterance = current.decision.utterance
         for i, step in enumerate(answer.steps):
             command = msg.SkillCommand(
                 header=_now(),
-                utterance_id=current.decision.utterance.utterance_id,
+                utterance_id=utterance.utterance_id,
+                session_id=utterance.session_id,
+                language=utterance.answer_language,
                 label=step.label,
                 slots=slots_to_msg(step.slots),
                 source=Source.CLOUD.value,

@@ -93,6 +93,15 @@ def sport_state_from_bytes(data: bytes) -> SportModeState | None:
     return deserialize_message(data + bytes(_LONG - len(data)), SportModeState)
 
 
+def switch_from_json(data: str) -> bool | None:
+    """Whether a switch is on, from {"enable": bool}; None for anything else."""
+    try:
+        value = json.loads(data)["enable"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return value if isinstance(value, bool) else None
+
+
 def say_to_msg(say: Say, header: Header) -> msg.Reply:
     """A whole reply."""
     return msg.Reply(header=header, utterance_id=say.utterance_id, text=say.text, language=say.language, final=True)

@@ -85,7 +85,7 @@ class SkillParams(_Checked):
     )
     confirm_window_s: float = _parameter(8.0, "s to answer a confirmation", low=1.0, high=30.0, runtime=True)
     state_timeout_s: float = _parameter(
-        0.5, "s; without a newer robot state nothing moves", low=0.1, high=2.0, runtime=True
+        0.5, "s; without a newer robot state, or word of stop_node, nothing moves", low=0.1, high=2.0, runtime=True
     )
     max_command_age_s: float = _parameter(2.0, "s; an older command is refused", low=0.2, high=10.0, runtime=True)
     duplicate_window_s: float = _parameter(

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.duration import Duration
+from unitree_go.msg import TimeSpec
 
 from shadow_intent import msg
 from shadow_intent.gate import FAST_PATH
 from shadow_intent.guard import Guard
 from shadow_intent.jobs import Action, Command
 from shadow_intent.nodes import interfaces
-from shadow_intent.nodes.convert import request_to_msg, robot_state_from_msg, sport_state_from_bytes
+from shadow_intent.nodes.convert import request_to_msg, robot_state_from_msg, sport_state_from_bytes, switch_from_json
 from shadow_intent.nodes.entities import Entities
-from shadow_intent.robot import Request, controller_in_use
+from shadow_intent.robot import AVOIDANCE_GET, Request, controller_in_use
 
 Event = Callable[[Guard, float], "list[Action] | None"]
 """What happened to the guard, and when."""
@@ -23,10 +24,11 @@ Event = Callable[[Guard, float], "list[Action] | None"]
 class RobotLink:
     """Made and destroyed with the node's `Entities`. Everything that comes in is handed to `tell`."""
 
-    def __init__(self, entities: Entities, tell: Callable[[Event], None]) -> None:
-        """`tell(event)` calls `event(guard, now)` and carries out what it returns."""
-        self._tell = tell
-        self._epoch = 0
+    def __init__(self, entities: Entities, tell: Callable[[Event], None], new_id: Callable[[], int]) -> None:
+        """`tell(event)` calls `event(guard, now)` and carries out what it returns; `new_id`: of requests."""
+        self._tell, self._new_id = tell, new_id
+        self._epoch = self._question = 0
+        self._stamp: Any = None
         self._publishers = {name: entities.publisher(topic) for name, topic in interfaces.REQUESTS.items()}
         self._publishers["sport"] = entities.publisher(interfaces.SPORT_REQUEST)
         entities.subscribe(interfaces.STOP_STATE, self._on_stop_state)
@@ -41,6 +43,11 @@ class RobotLink:
         if request.service == "sport":
             message.header.lease.id = self._epoch
         self._publishers[request.service].publish(message)
+
+    def ask_avoidance(self) -> None:
+        """Asks whether the robot avoids obstacles."""
+        self._question = self._new_id()
+        self.send(Request(self._question, "obstacles_avoid", AVOIDANCE_GET))
 
     def flush(self, seconds: float) -> None:
         """Waits until stop_node has what was sent to it, `seconds` at most."""
@@ -60,8 +67,12 @@ class RobotLink:
             self._tell(lambda guard, now: guard.halted(now))
 
     def _on_sport_state(self, data: bytes) -> None:
+        """A sample that repeats the stamp of the one before is old: whoever repeats it has lost the robot."""
         message = sport_state_from_bytes(data)
-        state = None if message is None else robot_state_from_msg(message)
+        if message is None or (message.stamp == self._stamp and message.stamp != TimeSpec()):
+            return
+        self._stamp = message.stamp
+        state = robot_state_from_msg(message)
         if state is not None:
             self._tell(lambda guard, now: guard.robot(state, now))
 
@@ -72,4 +83,9 @@ class RobotLink:
 
     def _on_response(self, message: Any) -> None:
         header = message.header
-        self._tell(lambda guard, now: guard.response(header.identity.id, header.status.code, now))
+        if header.identity.id == self._question:
+            on = switch_from_json(message.data)
+            if on is not None:
+                self._tell(lambda guard, now: guard.avoidance(on))
+        else:
+            self._tell(lambda guard, now: guard.response(header.identity.id, header.status.code, now))

@@ -69,13 +69,13 @@ class SkillNode(LifecycleNode):
                 raise RobotError(reason)
             table = load_skills(Path(values.skills_file) if values.skills_file else None)
             ramps = Ramps(values.linear_acceleration, values.angular_acceleration)
-            ids = itertools.count(time.monotonic_ns())  # unique, as in Unitree's SDK
-            self.guard = Guard(table, values.firmware or table.firmware, _rules(values), ramps, ids.__next__)
+            new_id = itertools.count(time.monotonic_ns()).__next__  # unique, as in Unitree's SDK
+            self.guard = Guard(table, values.firmware or table.firmware, _rules(values), ramps, new_id)
         except (ConfigError, RobotError) as error:
             self.get_logger().error(f"cannot configure: {error}")
             return TransitionCallbackReturn.FAILURE
         self._pace = pace(self)
-        self._robot = RobotLink(self._entities, self._tell)
+        self._robot = RobotLink(self._entities, self._tell, new_id)
         self._status = self._entities.publisher(interfaces.SKILL_STATUS)
         self._reply = self._entities.publisher(interfaces.REPLY)
         self._diagnostics = self._entities.publisher(interfaces.DIAGNOSTICS)
@@ -135,7 +135,15 @@ class SkillNode(LifecycleNode):
             return
         age_s = (self.get_clock().now().nanoseconds - stamp_to_ns(message.header.stamp)) * 1e-9
         language = message.language or ("zh" if is_chinese(text) else "en")
-        command = Command(message.utterance_id, message.label, language=language, spoken=spoken, step=step, age_s=age_s)
+        command = Command(
+            message.utterance_id,
+            message.label,
+            session_id=message.session_id,
+            language=language,
+            spoken=spoken,
+            step=step,
+            age_s=age_s,
+        )
         self.guard.world.rules = _rules(self._declared.read())
         try:
             command = replace(command, slots=slots_from_msg(message.slots))
@@ -148,6 +156,8 @@ class SkillNode(LifecycleNode):
     def _diagnose(self) -> None:
         """Warns while the robot's state or stop_node is missing."""
         world, now = self.guard.world, seconds(self._pace)
+        if self._active and world.avoiding is None:
+            self._robot.ask_avoidance()
         problem = "" if world.fresh(now) else f"no recent message on {interfaces.SPORT_STATE.name}"
         problem = problem if world.stoppable(now) else "stop_node does not run: nothing moves"
         values = {
@@ -157,6 +167,7 @@ class SkillNode(LifecycleNode):
             "stop_node_age_s": f"{now - world.stop_node_at:.3f}",
             "posture": world.state.posture,
             "battery_percent": world.battery,
+            "avoids_obstacles": world.avoiding,
             "moving": self.guard.moving,
             "jobs": self.guard.jobs,
             "hazardous_allowed": world.rules.allow_hazardous,

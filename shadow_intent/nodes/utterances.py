@@ -56,6 +56,8 @@ def intent_to_msg(decision: Decision, redact: bool) -> msg.Intent:
     return msg.Intent(
         header=Header(stamp=stamp_from_ns(utterance.stamp_ns)),
         utterance_id=utterance.utterance_id,
+        session_id=utterance.session_id,
+        language=utterance.answer_language,
         text="" if redact else utterance.text,
         label=decision.label,
         probability=decision.probability,

@@ -38,7 +38,7 @@ def skills(ros: Callable[..., Any], person: Person) -> Callable[..., SkillNode]:
 
     def start(**values: Any) -> SkillNode:
         ros(StopNode, **parameters(robot="mock"))
-        node = ros(SkillNode, **parameters(**{"robot": "mock", **values}))
+        node = ros(SkillNode, **parameters(**{"robot": "mock", "state_timeout_s": 2.0, **values}))
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         wait_for(person.matched)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from rclpy.node import Node
@@ -15,6 +16,7 @@ from shadow_intent import msg
 from shadow_intent.intent import NO_SLOTS, Slots, Source
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_to_msg
+from shadow_intent.robot import AVOIDANCE_GET
 
 
 class Person(Node):
@@ -27,12 +29,17 @@ class Person(Node):
         self.requests: list[Request] = []
         interfaces.SKILL_STATUS.subscribe(self, self.statuses.append)
         interfaces.REPLY.subscribe(self, lambda message: self.replies.append(message.text))
-        for topic in interfaces.REQUESTS.values():
-            topic.subscribe(self, self.requests.append)
+        for service, topic in interfaces.REQUESTS.items():
+            topic.subscribe(self, partial(self._on_request, service))
         self._intent = interfaces.INTENT.publisher(self)
         self._command = interfaces.SKILL_COMMAND.publisher(self)
         self._text = interfaces.VOICE_TEXT.publisher(self)
         self._spoken = 0
+
+    def _on_request(self, service: str, request: Request) -> None:
+        """Commands; that skill_node asks whether obstacles are avoided is none."""
+        if (service, request.header.identity.api_id) != ("obstacles_avoid", AVOIDANCE_GET):
+            self.requests.append(request)
 
     def matched(self) -> bool:
         """True once skill_node hears and is heard."""

@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from person import parameters
 from rclpy.lifecycle import TransitionCallbackReturn
 from support import ROOT, wait_for
+from unitree_go.msg import SportModeState, TimeSpec
 
 from shadow_intent.intent import NO_SLOTS, Slots
 from shadow_intent.nodes import interfaces
@@ -79,6 +80,46 @@ def test_hazardous_skill_is_refused_without_the_operator_switch(robot, skills, p
     wait_for(lambda: person.replies == ["我不能后空翻：需要操作员允许。"])
     assert person.outcome(person.say("affirm")).reason == "There is nothing to confirm."
     assert person.requests == []
+
+
+def test_only_who_was_asked_may_say_yes(robot, skills, person):
+    robot(), skills(allow_hazardous=True)
+    flip = person.say("back_flip", session_id="ann")
+    wait_for(lambda: person.replies)
+    assert person.outcome(person.say("affirm", session_id="bob")).reason == "I asked somebody else."
+    assert person.sent(BACK_FLIP) == []
+    assert person.outcome(person.say("affirm", session_id="ann")).state == "succeeded"
+    assert person.outcome(flip).state == "succeeded"
+
+
+def test_answers_come_in_the_language_of_the_intent(robot, skills, person):
+    robot(), skills()
+    person.say("back_flip", language="zh")  # redacted: the text is empty
+    wait_for(lambda: person.replies == ["我不能后空翻：需要操作员允许。"])
+
+
+def test_without_obstacle_avoidance_the_robot_asks_before_it_walks(robot, skills, person):
+    go2, node = robot(), skills(diagnostics_hz=10.0)
+    wait_for(lambda: node.guard.world.avoiding is True)
+    go2.robot.avoiding = False
+    node.guard.world.avoiding = None  # as after a restart
+    wait_for(lambda: node.guard.world.avoiding is False)
+    person.say("move_forward")
+    wait_for(lambda: person.replies == ["Obstacle avoidance is off. Shall I walk forward? Say yes or no."])
+    assert person.requests == []
+
+
+def test_a_state_that_repeats_itself_is_no_state(skills, person):
+    node = skills(state_timeout_s=0.3)
+    publisher = interfaces.SPORT_STATE.publisher(person)
+    wait_for(publisher.get_subscription_count)
+    frozen = SportModeState(mode=1, stamp=TimeSpec(sec=7))
+    publisher.publish(frozen)
+    wait_for(lambda: node.guard.world.state_at > 0)
+    timer = person.create_timer(0.02, lambda: publisher.publish(frozen))
+    wait_for(lambda: not node.guard.world.fresh(time.monotonic()))
+    timer.cancel()
+    assert person.outcome(person.say("hello")).reason == "I don't know how the robot stands right now."
 
 
 def test_operator_switch_works_at_run_time(robot, skills, person):
