@@ -58,26 +58,43 @@ class UtteranceBatches:
     def __init__(
         self, examples: Sequence[Example], labels: Sequence[str], tokenizer: Tokenizer, max_tokens: int
     ) -> None:
-        encodings = tokenizer.encode_batch([e.text for e in examples], add_special_tokens=False)
-        self.ids = [(e.ids or [0])[:max_tokens] for e in encodings]
-        self.labels = [labels.index(e.label) for e in examples]
+        self._labels, self._tokenizer, self._max_tokens = labels, tokenizer, max_tokens
+        self._rows = self._encode(examples)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._rows)
 
-    def epoch(self, batch_size: int, generator: torch.Generator, token_dropout: float = 0.0) -> Iterator[Utterances]:
-        """One pass. Rows are sorted by length within chunks of 50 batches, then batches are shuffled."""
-        order = torch.randperm(len(self), generator=generator).tolist()
+    def _encode(self, examples: Sequence[Example]) -> list[tuple[list[int], int]]:
+        encodings = self._tokenizer.encode_batch([e.text for e in examples], add_special_tokens=False)
+        return [
+            ((encoding.ids or [0])[: self._max_tokens], self._labels.index(example.label))
+            for encoding, example in zip(encodings, examples, strict=True)
+        ]
+
+    def epoch(
+        self,
+        batch_size: int,
+        generator: torch.Generator,
+        token_dropout: float = 0.0,
+        more: Sequence[Example] = (),
+    ) -> Iterator[Utterances]:
+        """One pass, with the examples of this epoch only in `more`.
+
+        Rows are sorted by length within chunks of 50 batches, then batches are shuffled.
+        """
+        rows = self._rows + self._encode(more)
+        order = torch.randperm(len(rows), generator=generator).tolist()
         chunk = 50 * batch_size
-        chunks = [sorted(order[i : i + chunk], key=lambda n: len(self.ids[n])) for i in range(0, len(order), chunk)]
+        chunks = [sorted(order[i : i + chunk], key=lambda n: len(rows[n][0])) for i in range(0, len(order), chunk)]
         batches = [c[i : i + batch_size] for c in chunks for i in range(0, len(c), batch_size)]
         for position in torch.randperm(len(batches), generator=generator).tolist():
-            yield self._batch(batches[position], generator, token_dropout)
+            yield _utterances([rows[n] for n in batches[position]], generator, token_dropout)
 
-    def _batch(self, members: Sequence[int], generator: torch.Generator, token_dropout: float) -> Utterances:
-        rows = [_thinned(self.ids[n], generator, token_dropout) for n in members]
-        mask = pad([[1] * len(row) for row in rows], 0)
-        return Utterances(pad(rows, 0), mask, torch.tensor([self.labels[n] for n in members]))
+
+def _utterances(rows: Sequence[tuple[list[int], int]], generator: torch.Generator, token_dropout: float) -> Utterances:
+    ids = [_thinned(row, generator, token_dropout) for row, _ in rows]
+    mask = pad([[1] * len(row) for row in ids], 0)
+    return Utterances(pad(ids, 0), mask, torch.tensor([label for _, label in rows]))
 
 
 def _thinned(row: list[int], generator: torch.Generator, probability: float) -> list[int]:

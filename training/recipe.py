@@ -49,6 +49,8 @@ class Recipe:
     label_smoothing: float
     token_dropout: float
     """Probability that a token of an utterance is left out, in [0, 1)."""
+    augment: float
+    """Sentences made around commands (`training.augment`) per utterance of the data, in [0, 1)."""
     feature_dropout: float
     """Dropout on embeddings (half of it) and on the pooled s⁰, in [0, 1)."""
     average_decay: float
@@ -63,7 +65,7 @@ class Recipe:
         for name in ("epochs", "batch_size", "reply_batch_size", "max_tokens", "frequent_merges", "num_layers"):
             if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
                 raise ConfigError(f"recipe {name}: expected a whole number >= 1, got {getattr(self, name)!r}")
-        for name in ("warmup", "label_smoothing", "token_dropout", "feature_dropout", "average_decay"):
+        for name in ("warmup", "label_smoothing", "token_dropout", "augment", "feature_dropout", "average_decay"):
             if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
                 raise ConfigError(f"recipe {name}: expected a number in [0, 1), got {getattr(self, name)!r}")
         for name in ("learning_rate", "head_learning_rate", "reply_learning_rate"):

@@ -21,6 +21,7 @@ from shadow_intent.cloud.base import load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import joint_loss, label_loss
 from shadow_intent.skills import load_skills
+from training.augment import Augmenter
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
 from training.corpus import Example, Exchange, read_corpus, read_exchanges, split, split_exchanges
 from training.parts import Parts
@@ -58,7 +59,9 @@ class Run:
         self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
         self.exchanges = ExchangeBatches(exchanges, tokenizer, recipe.base_languages)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
-        self.steps_per_epoch = math.ceil(len(self.utterances) / recipe.batch_size)
+        self.augmenter = Augmenter(examples)
+        self.made_per_epoch = int(recipe.augment * len(self.utterances)) if self.augmenter else 0
+        self.steps_per_epoch = math.ceil((len(self.utterances) + self.made_per_epoch) / recipe.batch_size)
         self.steps = recipe.epochs * self.steps_per_epoch
         self.optimizer, self.scheduler = self._optimizer()
         self.trainable = [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -72,7 +75,7 @@ class Run:
             {"params": [*self.parts.heads.shadow.parameters(), self.parts.rows.new], "lr": r.head_learning_rate},
             {"params": list(self.model.adapters.parameters()), "lr": r.reply_learning_rate},
         ]
-        optimizer = torch.optim.AdamW(groups, weight_decay=r.weight_decay)
+        optimizer = torch.optim.AdamW(groups, weight_decay=r.weight_decay, fused=True)
         warmup = max(1, int(r.warmup * self.steps))
 
         def factor(step: int) -> float:
@@ -105,7 +108,8 @@ class Run:
         replies, reply_loss = self._replies(generator), math.nan
         self.detached.train()
         self.model.train()
-        for batch in self.utterances.epoch(self.recipe.batch_size, generator, self.recipe.token_dropout):
+        made = list(self.augmenter.draw(self.made_per_epoch, generator))
+        for batch in self.utterances.epoch(self.recipe.batch_size, generator, self.recipe.token_dropout, made):
             loss = self._intent_loss(batch)
             if self.step % self._reply_every() == 0:
                 reply_loss = self._reply_loss(next(replies))

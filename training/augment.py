@@ -1,0 +1,131 @@
+"""Sentences made on the fly around commands of the training part: two skills in one breath, corrections, reports …
+
+What a carrier sentence does to a command decides the label of the whole (see the tie-breaks of the annotation guide),
+whatever the command is. Every epoch draws other pairs, so a carrier is learnt and no sentence is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+
+from shadow_intent.errors import ConfigError
+from shadow_intent.intent import NO_SLOTS
+from shadow_intent.skills import load_skills
+from training.corpus import DATA, Example
+
+CARRIERS = DATA / "carriers.yaml"
+OTHER_COMMAND = "b"
+"""In place of a label: the carrier has the label of the command in its {b}."""
+NOT_COMMANDS = ("remote", "ignore", "affirm", "deny", "stop", "damp", "report_status")
+"""Labels whose utterances do not stand in a carrier: they are no request for a movement, trick or setting."""
+
+_IMPERATIVE = {
+    "en": re.compile(
+        r"(sit|lie|lay|stand|get|go|come|walk|run|move|march|turn|spin|twirl|jump|hop|leap|dance|do|make|take|give|show|wave|bow|"
+        r"stretch|strike|roll|flip|back|step|slide|shift|scoot|rotate|pivot|face|speed|slow|raise|lower|switch|put|"
+        r"enable|disable|act|be|look|say|shake|wiggle|pounce|reverse|recover|flop|draw|hold|perform|sidestep|strafe)\b"
+    ),
+    "zh": re.compile(r"."),
+}
+_NOT_PLAIN = {
+    "en": re.compile(
+        r"[^a-z0-9 '-]|\b(please|now|you|your|can|could|would|will|me|us|i|my|no|not|don't|and|then|but|robot|dog|"
+        r"doggy|puppy|pup|boy|girl|buddy|rex|spot|again|okay|ok|today|if|when|because|or)\b"
+    ),
+    "zh": re.compile(r"[^\u4e00-\u9fff0-9]|[请你您吗呢吧呀啊啦我他她别不没先再然快来小狗旺财乖能会可帮给谁啥嘛哦哎喂]"),
+}
+_LONGEST = {"en": 32, "zh": 8}
+"""Characters of a command that may stand in a carrier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """One sentence of carriers.yaml."""
+
+    text: str
+    label: str
+    """A label, or `OTHER_COMMAND`."""
+    guards: tuple[str, ...]
+    """Guards that the skill of {a} may have; empty: any."""
+
+
+def load_carriers(path: Path = CARRIERS) -> dict[str, list[list[Carrier]]]:
+    """Carriers by language, in groups. Raises ConfigError naming the sentence that is wrong."""
+    labels = load_skills().skills
+    carriers: dict[str, list[list[Carrier]]] = {}
+    for language, groups in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        carriers[language] = []
+        for group in groups:
+            label, guards = group["label"], tuple(group.get("only", ()))
+            if label not in labels and label != OTHER_COMMAND:
+                raise ConfigError(f"{path}: label {label!r} is neither a label nor {OTHER_COMMAND!r}")
+            for text in group["sentences"]:
+                if not {"a", "b"} >= set(re.findall(r"\{(.*?)\}", text)) or (
+                    label == OTHER_COMMAND and "{b}" not in text
+                ):
+                    raise ConfigError(f"{path}: {text!r} must hold {{a}} or {{b}}, and {{b}} when the label is its")
+            carriers[language].append([Carrier(text, label, guards) for text in group["sentences"]])
+    return carriers
+
+
+class Augmenter:
+    """Draws carrier sentences filled with short plain commands."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        """`examples`: the training part."""
+        self._carriers = load_carriers()
+        self._skills = load_skills()
+        self._commands: dict[str, dict[str, list[str]]] = {}
+        for language in self._carriers:
+            by_label: dict[str, list[str]] = defaultdict(list)
+            for example in examples:
+                if example.language == language and example.label not in NOT_COMMANDS and plain(example.text, language):
+                    by_label[example.label].append(_bare(example.text))
+            self._commands[language] = dict(by_label)
+
+    def __bool__(self) -> bool:
+        """Whether there are two different commands of one language, which every carrier needs."""
+        return any(len(commands) > 1 for commands in self._commands.values())
+
+    def draw(self, count: int, generator: torch.Generator) -> Iterator[Example]:
+        """`count` sentences, every language and group of carriers equally often; only when this is true."""
+
+        def pick(n: int) -> int:
+            return int(torch.randint(n, (), generator=generator))
+
+        languages = [language for language, commands in self._commands.items() if len(commands) > 1]
+        for n in range(count):
+            language = languages[n % len(languages)]
+            group = self._carriers[language][pick(len(self._carriers[language]))]
+            carrier, commands = group[pick(len(group))], self._commands[language]
+            allowed = [x for x in commands if not carrier.guards or self._skills[x].guard in carrier.guards]
+            first = (allowed or list(commands))[pick(len(allowed or commands))]
+            others = [label for label in commands if label != first]
+            second = others[pick(len(others))]
+            texts = {
+                "a": commands[first][pick(len(commands[first]))],
+                "b": commands[second][pick(len(commands[second]))],
+            }
+            label = second if carrier.label == OTHER_COMMAND else carrier.label
+            yield Example(carrier.text.format(**texts), label, language, NO_SLOTS, carrier.text)
+
+
+def plain(text: str, language: str) -> bool:
+    """A short imperative without a name, a politeness or a negation, so that it fits into any carrier."""
+    text = _bare(text)
+    return (
+        len(text) <= _LONGEST[language]
+        and _IMPERATIVE[language].match(text) is not None
+        and _NOT_PLAIN[language].search(text) is None
+    )
+
+
+def _bare(text: str) -> str:
+    return text.lower().rstrip("!.。！ ")
