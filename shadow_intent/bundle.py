@@ -13,7 +13,7 @@ from shadow_intent.errors import BundleError, ConfigError
 from shadow_intent.resources import default_bundle
 from shadow_intent.route import Policy
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "bundle.json"
 MODEL = "model.onnx"
 SHADOW = "shadow.safetensors"
@@ -47,6 +47,8 @@ class Manifest:
     """The base language model the shadow was cut from: name, licence."""
     training: Mapping[str, Any]
     """Configuration of the run and the SHA-256 of its data."""
+    certificate: Mapping[str, Any]
+    """What is guaranteed about `policy`, with n and the confidence, or why nothing is (`training.selective`)."""
     metrics: Mapping[str, Any]
     """Held-out results with n and 95 % intervals."""
     files: Mapping[str, str]

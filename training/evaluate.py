@@ -27,15 +27,10 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.pipeline import Pipeline
-from shadow_intent.route import IGNORE, REMOTE, STOP, Policy
+from shadow_intent.route import IGNORE, REMOTE
 from training.corpus import CHALLENGE, LANGUAGES, Example, normalise, read_corpus, split
 
 NOT_SKILLS = (REMOTE, IGNORE)
-FALSE_ACTION_TARGET = 0.015
-"""Largest share of remote and ignore utterances of the validation part that may run a skill."""
-MARGIN = 0.1
-ACCEPT_STOP = 0.6
-"""`Policy.margin` and `Policy.accept_stop` of every bundle made here."""
 
 
 def share(hits: int, n: int) -> dict[str, Any]:
@@ -55,20 +50,6 @@ def fit_temperature(logits: NDArray[Any], targets: NDArray[np.int64]) -> float:
         return float(-rows[np.arange(len(targets)), targets].mean())
 
     return float(minimize_scalar(loss, bounds=(0.05, 10.0), method="bounded").x)
-
-
-def choose_policy(probabilities: NDArray[Any], targets: NDArray[np.int64], labels: Sequence[str]) -> Policy:
-    """The lowest accept threshold that keeps false action within its target on these (N, C) probabilities."""
-    skill = np.array([label not in NOT_SKILLS for label in labels])
-    best, top = probabilities.argmax(1), probabilities.max(1)
-    lead = top - np.sort(probabilities, 1)[:, -2]
-    outside = ~skill[targets]
-    for accept in np.arange(0.500, 0.9951, 0.005):
-        least = np.array([ACCEPT_STOP if label == STOP else accept for label in labels])
-        acts = skill[best] & (top >= least[best]) & (lead >= MARGIN)
-        if (acts & outside).sum() <= FALSE_ACTION_TARGET * outside.sum():
-            break
-    return Policy(accept=round(float(accept), 3), accept_stop=ACCEPT_STOP, margin=MARGIN)
 
 
 def decide(pipeline: Pipeline, examples: Sequence[Example]) -> list[Decision]:

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from rich.progress import track
-from scipy.special import log_softmax
+from scipy.special import softmax
 
 from shadow_intent import bundle as layout
+from shadow_intent import stop
 from shadow_intent.bundle import Bundle, Manifest, write_manifest
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.cloud.base import load_base
@@ -31,7 +32,7 @@ from shadow_intent.pipeline import Pipeline
 from shadow_intent.route import Policy
 from shadow_intent.shadow import DetachedShadow
 from shadow_intent.skills import load_skills
-from training import evaluate
+from training import evaluate, selective
 from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
@@ -105,12 +106,13 @@ def write_bundle(
     manifest = Manifest(
         format=layout.FORMAT,
         labels=labels,
-        policy=Policy(accept=1.0, accept_stop=1.0, margin=evaluate.MARGIN),
+        policy=Policy(accept=1.0, accept_stop=1.0, margin=selective.MARGIN),
         temperature=1.0,
         max_tokens=recipe.max_tokens,
         shadow=trained.shadow.config.to_dict(),
         base={"name": recipe.base, "model": "SmolLM2-135M-Instruct", "licence": "Apache-2.0"},
         training={"recipe": recipe.as_dict(), "data_sha256": digest(examples, exchanges)},
+        certificate={},
         metrics={},
         files={},
     )
@@ -126,20 +128,31 @@ def write_bundle(
 
 
 def calibrate(draft: Path, manifest: Manifest, parts: Mapping[str, Sequence[Example]]) -> Manifest:
-    """Temperature and thresholds from the validation part, metrics from the test part, sample logits."""
+    """Temperature and threshold from two halves of the validation part, metrics from the test part, sample logits."""
     classifier = IntentClassifier(Bundle.load(draft))
     validation = parts["validation"]
     logits = np.stack([classifier.logits(e.text) for e in track(validation, "calibrating", transient=True)])  # (N, C)
     targets = np.array([manifest.labels.index(e.label) for e in validation])
-    temperature = evaluate.fit_temperature(logits, targets)
-    scaled = np.exp(log_softmax(logits / temperature, axis=1))
-    policy = evaluate.choose_policy(scaled, targets, manifest.labels)
+    first = selective.first_half(validation)
+    temperature = evaluate.fit_temperature(logits[first], targets[first])
+    scaled = softmax(logits / temperature, axis=1)
+    for row, example in zip(scaled, validation, strict=True):
+        if (matched := stop.match(example.text)) is not None:
+            row[:] = np.eye(len(manifest.labels))[manifest.labels.index(matched)]  # it runs whatever the model says
+    scaled = scaled[~first]
+    certificate = selective.certify(*selective.acts_wrong(scaled, targets[~first], manifest.labels))
+    print(certificate.reason)
     samples = [
         {"text": e.text, "logits": row.tolist()}
         for e, row in list(zip(validation, logits, strict=True))[:: max(1, len(logits) // SAMPLES)]
     ]
     (draft / layout.SAMPLES).write_text(json.dumps(samples, ensure_ascii=False), encoding="utf-8")
-    manifest = replace(manifest, temperature=round(temperature, 4), policy=policy)
+    manifest = replace(
+        manifest,
+        temperature=round(temperature, 4),
+        policy=selective.policy(certificate),
+        certificate=asdict(certificate),
+    )
     write_manifest(draft, manifest)
     return replace(manifest, metrics=measure(draft, parts["test"]))
 

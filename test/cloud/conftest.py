@@ -105,6 +105,7 @@ def make_manifest(skills: SkillTable, settings: ShadowConfig) -> Manifest:
         shadow=settings.to_dict(),
         base={"name": "tiny"},
         training={},
+        certificate={},
         metrics={},
         files={},
     )

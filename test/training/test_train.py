@@ -113,13 +113,3 @@ def test_the_gate_refuses_worse_weights(after: float, action: float, passed: boo
 def test_intervals_are_exact() -> None:
     cell = evaluate.share(98, 100)
     assert (cell["percent"], cell["low"], cell["high"]) == (98.0, 92.96, 99.76)
-
-
-def test_the_accept_threshold_bounds_false_action() -> None:
-    labels = ["sit", "remote"]
-    targets = np.array([0] * 100 + [1] * 100)
-    sure = np.linspace(0.5, 0.99, 100)
-    probabilities = np.concatenate([np.stack([sure, 1 - sure], 1), np.stack([sure * 0.8, 1 - sure * 0.8], 1)])
-    policy = evaluate.choose_policy(probabilities, targets, labels)
-    acts = (probabilities[100:, 0] >= policy.accept).sum()
-    assert acts <= 1 and policy.accept < 0.99

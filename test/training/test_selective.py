@@ -1,0 +1,88 @@
+"""The guarantee on wrong actions: exact bounds, refusal without data, and a simulation that it holds."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from shadow_intent.intent import NO_SLOTS
+from training.corpus import Example
+from training.selective import (
+    THRESHOLDS,
+    Certificate,
+    acts_wrong,
+    certify,
+    first_half,
+    policy,
+    simulate,
+    upper_bound,
+)
+
+World = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def world(n: int, seed: int = 0, noise: float = 0.3) -> World:
+    """Utterances whose action is wrong with probability noise * (1 - confidence)."""
+    rng = np.random.default_rng(seed)
+    confidence = rng.beta(5, 1, n)
+    wrong = rng.random(n) < noise * (1 - confidence)
+    return np.ones(n, bool), wrong, confidence
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 600), (3, 1000), (17, 5000)])
+def test_the_bound_is_clopper_pearson(hits: int, n: int) -> None:
+    exact = binomtest(hits, n).proportion_ci(0.9, "exact").high  # two-sided 90 % is one-sided 95 %
+    assert upper_bound(hits, n, 0.05) == pytest.approx(exact)
+
+
+def test_the_chosen_threshold_meets_the_bound_and_the_next_one_does_not() -> None:
+    may, wrong, confidence = world(8000)
+    certificate = certify(may, wrong, confidence)
+    assert certificate.valid and certificate.bound <= certificate.epsilon
+    following = THRESHOLDS[list(THRESHOLDS).index(certificate.accept) + 1]
+    assert upper_bound(int((wrong & (confidence >= following)).sum()), len(wrong), 0.05) > certificate.epsilon
+
+
+def test_the_guarantee_holds_in_simulation() -> None:
+    result = simulate(*world(3000), repeats=200)
+    assert result["exceeded"] <= result["allowed"] + 3 * np.sqrt(result["allowed"])
+    assert result["mean_coverage"] > 0.1
+
+
+def test_a_wrong_threshold_would_fail_the_simulation() -> None:
+    _, wrong, confidence = world(3000)
+    empirical = [t for t in THRESHOLDS if (wrong & (confidence >= t)).mean() <= 0.005][-1]
+    rng, exceeded = np.random.default_rng(1), 0
+    for _ in range(200):
+        drawn = rng.integers(3000, size=3000)
+        exceeded += (wrong[drawn] & (confidence[drawn] >= empirical)).mean() > 0.005
+    assert exceeded > 0.05 * 200
+
+
+def test_too_few_utterances_are_not_certified() -> None:
+    certificate = certify(*world(500))
+    assert not certificate.valid and certificate.accept == 1.0 and "598" in certificate.reason
+    assert policy(certificate).accept == 1.0
+
+
+def test_a_model_that_is_sure_and_wrong_is_not_certified() -> None:
+    n = 4000
+    certificate = certify(np.ones(n, bool), np.arange(n) % 50 == 0, np.ones(n))
+    assert not certificate.valid and "80 wrong actions" in certificate.reason
+
+
+def test_only_skills_other_than_stop_count_as_actions() -> None:
+    labels = ["sit", "stop", "remote", "ignore"]
+    may, wrong, confidence = acts_wrong(np.eye(4) * 0.9 + 0.025, np.array([1, 0, 0, 0]), labels)
+    assert may.tolist() == [True, False, False, False] and wrong.all()
+    assert confidence == pytest.approx(np.full(4, 0.925))
+
+
+def test_a_family_is_in_one_half() -> None:
+    examples = [Example(str(i), "sit", "en", NO_SLOTS, f"f:{i // 2}") for i in range(400)]
+    half = first_half(examples)
+    assert (half[::2] == half[1::2]).all() and 0.35 < half.mean() < 0.65
+
+
+def test_a_certificate_says_what_it_promises() -> None:
+    certificate: Certificate = certify(*world(8000))
+    assert "0.50%" in certificate.reason and "95%" in certificate.reason and "of 8000" in certificate.reason

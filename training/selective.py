@@ -1,0 +1,150 @@
+"""When the robot may act on its own: an accept threshold with a guarantee.
+
+Learn then Test (Angelopoulos et al., arXiv 2110.01052) with fixed-sequence testing: thresholds are tried from the
+strictest down; each is kept while an exact binomial test rejects "the risk is above ε" at level δ, and the first
+failure ends the search. On utterances exchangeable with the calibration part the risk of the chosen threshold is then
+at most ε with probability at least 1 - δ. The risk is the share of all utterances on which a skill runs that was not
+asked for; `stop` is not counted, because it only ever makes the robot do less.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta, binom
+
+from shadow_intent.route import IGNORE, REMOTE, STOP, Policy
+from training.corpus import Example
+
+EPSILON = 0.005
+"""Largest share of utterances that may end in a wrong action."""
+DELTA = 0.05
+"""Probability that the guarantee fails, over the draw of the calibration part."""
+THRESHOLDS = np.round(np.arange(0.9995, 0.4995, -0.0005), 4)
+"""Candidates, strictest first."""
+MARGIN = 0.1
+ACCEPT_STOP = 0.6
+"""`Policy.margin` and `Policy.accept_stop` of every bundle made here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was shown about a threshold, or why nothing could be."""
+
+    epsilon: float
+    delta: float
+    n: int
+    """Calibration utterances."""
+    wrong: int
+    """Wrong actions among them at the chosen threshold."""
+    bound: float
+    """Clopper–Pearson upper bound on the risk at level 1 - delta."""
+    accept: float
+    """The chosen threshold; 1 when there is none."""
+    valid: bool
+    reason: str
+    """In words a person understands."""
+
+
+def first_half(examples: Sequence[Example]) -> NDArray[np.bool_]:
+    """True for about half of the examples, families whole: one half fits the temperature, the other is tested on."""
+    return np.array([hashlib.sha256(e.family.encode()).digest()[0] < 128 for e in examples], dtype=bool)
+
+
+def acts_wrong(
+    probabilities: NDArray[np.float64], targets: NDArray[np.int64], labels: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]]:
+    """What a threshold decides about, for each of N utterances.
+
+    Args:
+        probabilities: (N, C), calibrated.
+        targets: (N,), positions in `labels`.
+
+    Returns:
+        may act at some threshold (N,), would be wrong (N,), confidence (N,).
+    """
+    names = np.array(labels)
+    best, confidence = probabilities.argmax(1), probabilities.max(1)
+    lead = confidence - np.sort(probabilities, axis=1)[:, -2]
+    may = ~np.isin(names[best], (REMOTE, IGNORE, STOP)) & (lead >= MARGIN)
+    return may, best != targets, confidence
+
+
+def certify(
+    may: NDArray[np.bool_],
+    wrong: NDArray[np.bool_],
+    confidence: NDArray[np.float64],
+    epsilon: float = EPSILON,
+    delta: float = DELTA,
+) -> Certificate:
+    """The lowest threshold that fixed-sequence testing keeps; arguments as `acts_wrong` returns them."""
+    n = len(confidence)
+    chosen, errors = 1.0, 0
+    mistakes = np.sort(confidence[may & wrong])
+    for threshold in THRESHOLDS:
+        k = len(mistakes) - int(np.searchsorted(mistakes, threshold))
+        if binom.cdf(k, n, epsilon) > delta:  # p-value of H0: risk > epsilon (Bates et al. 2021, binomial tail)
+            break
+        chosen, errors = float(threshold), k
+    if chosen == 1.0:
+        needed = int(np.ceil(np.log(delta) / np.log1p(-epsilon)))
+        reason = (
+            f"not certified: {n} calibration utterances, {needed} without a wrong action are needed"
+            if n < needed
+            else f"not certified: {k} wrong actions in {n} even at p >= {THRESHOLDS[0]}"
+        )
+        return Certificate(epsilon, delta, n, k if n else 0, 1.0, 1.0, False, reason)
+    bound = upper_bound(errors, n, delta)
+    reason = f"wrong actions <= {epsilon:.2%} of utterances with confidence {1 - delta:.0%}: {errors} of {n}"
+    return Certificate(epsilon, delta, n, errors, round(bound, 6), chosen, True, reason)
+
+
+def upper_bound(hits: int, n: int, delta: float) -> float:
+    """One-sided Clopper–Pearson bound on a proportion."""
+    return 1.0 if hits >= n else float(beta.ppf(1 - delta, hits + 1, n - hits))
+
+
+def policy(certificate: Certificate) -> Policy:
+    """The thresholds a bundle carries. Without a certificate the robot runs only stop and matched phrases by itself."""
+    return Policy(accept=certificate.accept, accept_stop=ACCEPT_STOP, margin=MARGIN)
+
+
+def simulate(
+    may: NDArray[np.bool_],
+    wrong: NDArray[np.bool_],
+    confidence: NDArray[np.float64],
+    repeats: int = 500,
+    seed: int = 0,
+    epsilon: float = EPSILON,
+    delta: float = DELTA,
+) -> Mapping[str, Any]:
+    """Does the bound hold? Takes the utterances as the whole world, draws calibration parts from it and counts.
+
+    Every repeat draws as many utterances as there are, with replacement, chooses a threshold on them, and compares the
+    true risk in that world with epsilon.
+    """
+    rng = np.random.default_rng(seed)
+    n, risks, coverages, refused = len(confidence), [], [], 0
+    for _ in range(repeats):
+        drawn = rng.integers(n, size=n)
+        certificate = certify(may[drawn], wrong[drawn], confidence[drawn], epsilon, delta)
+        refused += not certificate.valid
+        acts = may & (confidence >= certificate.accept)
+        risks.append(float((acts & wrong).mean()))
+        coverages.append(float(acts.mean()))
+    exceeded = int((np.array(risks) > epsilon).sum())
+    return {
+        "repeats": repeats,
+        "calibration_n": n,
+        "exceeded": exceeded,
+        "allowed": delta * repeats,
+        "refused": refused,
+        "mean_risk": float(np.mean(risks)),
+        "largest_risk": float(np.max(risks)),
+        "mean_coverage": float(np.mean(coverages)),
+    }
