@@ -84,24 +84,21 @@ def certify(
 ) -> Certificate:
     """The lowest threshold that fixed-sequence testing keeps; arguments as `acts_wrong` returns them."""
     n = len(confidence)
-    chosen, errors = 1.0, 0
     mistakes = np.sort(confidence[may & wrong])
-    for threshold in THRESHOLDS:
-        k = len(mistakes) - int(np.searchsorted(mistakes, threshold))
-        if binom.cdf(k, n, epsilon) > delta:  # p-value of H0: risk > epsilon (Bates et al. 2021, binomial tail)
-            break
-        chosen, errors = float(threshold), k
-    if chosen == 1.0:
+    errors = len(mistakes) - np.searchsorted(mistakes, THRESHOLDS)  # at each threshold
+    p_values = binom.cdf(errors, n, epsilon)  # of "the risk is above epsilon" (Bates et al. 2021)
+    kept = int(np.argmin(np.append(p_values <= delta, False)))  # how many before the first failure
+    if kept == 0:
         needed = int(np.ceil(np.log(delta) / np.log1p(-epsilon)))
         reason = (
             f"not certified: {n} calibration utterances, {needed} without a wrong action are needed"
             if n < needed
-            else f"not certified: {k} wrong actions in {n} even at p >= {THRESHOLDS[0]}"
+            else f"not certified: {errors[0]} wrong actions in {n} even at p >= {THRESHOLDS[0]}"
         )
-        return Certificate(epsilon, delta, n, k if n else 0, 1.0, 1.0, False, reason)
-    bound = upper_bound(errors, n, delta)
-    reason = f"wrong actions <= {epsilon:.2%} of utterances with confidence {1 - delta:.0%}: {errors} of {n}"
-    return Certificate(epsilon, delta, n, errors, round(bound, 6), chosen, True, reason)
+        return Certificate(epsilon, delta, n, int(errors[0]), 1.0, 1.0, False, reason)
+    chosen, k = float(THRESHOLDS[kept - 1]), int(errors[kept - 1])
+    reason = f"wrong actions <= {epsilon:.2%} of utterances with confidence {1 - delta:.0%}: {k} of {n}"
+    return Certificate(epsilon, delta, n, k, round(upper_bound(k, n, delta), 6), chosen, True, reason)
 
 
 def upper_bound(hits: int, n: int, delta: float) -> float:
