@@ -84,8 +84,7 @@ class IntentClassifier:
         return worst
 
     def _run(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        feed = {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
-        return np.asarray(self._session.run(None, feed)[0], np.float32)
+        return np.asarray(self._session.run(None, {"input_ids": input_ids})[0], np.float32)
 
 
 def _tokenizer(path: Path, max_tokens: int) -> Tokenizer:

@@ -36,6 +36,7 @@ from training import evaluate, selective
 from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
+from training.single import SingleLlama, SingleUtterance, suits
 from training.train import PARTS
 
 SAMPLES = 24
@@ -48,20 +49,18 @@ it was trained on are part of the shadow_intent source distribution under the sa
 """
 
 
-def to_onnx(detached: DetachedShadow, path: Path) -> None:
-    """int8 ONNX of input_ids (B, T), attention_mask (B, T) -> logits (B, num_labels), both dimensions dynamic."""
-    detached.eval()
-    ids = torch.ones(2, 8, dtype=torch.long)
-    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}
+def to_onnx(detached: DetachedShadow, path: Path, max_tokens: int) -> None:
+    """int8 ONNX of one utterance: input_ids (1, T) -> logits (1, num_labels), T in [1, max_tokens]."""
+    single = (SingleLlama(detached, max_tokens) if suits(detached) else SingleUtterance(detached)).eval()
     with tempfile.TemporaryDirectory() as scratch:
         exact = Path(scratch) / "exact.onnx"
         torch.onnx.export(
-            detached,
-            (ids, torch.ones_like(ids)),
+            single,
+            (torch.ones(1, 8, dtype=torch.long),),
             str(exact),
-            input_names=["input_ids", "attention_mask"],
+            input_names=["input_ids"],
             output_names=["logits"],
-            dynamic_shapes={"input_ids": axes, "attention_mask": axes},
+            dynamic_shapes={"input_ids": {1: torch.export.Dim("tokens", max=max_tokens)}},
             dynamo=True,
             external_data=False,
             verbose=False,
@@ -97,7 +96,7 @@ def write_bundle(
     draft.mkdir(parents=True)
     base = load_base(recipe.base)
     trained = Parts.load(run / PARTS, base)
-    to_onnx(trained.detached(frozen=True), draft / layout.MODEL)
+    to_onnx(trained.detached(frozen=True), draft / layout.MODEL, recipe.max_tokens)
     trained.save(draft, base, torch.float16)
     (draft / layout.NOTICE).write_text(NOTICE, encoding="utf-8")
     (draft / layout.SAMPLES).write_text("[]", encoding="utf-8")
