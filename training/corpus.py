@@ -181,6 +181,13 @@ def _comparable(text: str) -> str:
     return re.sub(r"[0-9.]+|[零一二两三四五六七八九十百半]+", "0", unicodedata.normalize("NFKC", text).lower())
 
 
+def apart(examples: Sequence[Example], corpus: Sequence[Example]) -> list[Example]:
+    """The examples of which the corpus holds no paraphrase: their groups have no member there."""
+    names = groups([*corpus, *examples])
+    known = set(names[: len(corpus)])
+    return [e for e, name in zip(examples, names[len(corpus) :], strict=True) if name not in known]
+
+
 def split(examples: Sequence[Example]) -> dict[str, list[Example]]:
     """train (80 %), validation (10 %) and test (10 %) by hash of the group: no family is on two sides."""
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}

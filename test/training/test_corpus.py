@@ -8,6 +8,7 @@ from shadow_intent.errors import InputError
 from shadow_intent.intent import NO_SLOTS
 from training.corpus import (
     Example,
+    apart,
     groups,
     normalise,
     problems,
@@ -46,6 +47,13 @@ def test_near_duplicates_stay_together() -> None:
     ]
     names = groups([Example(t, "turn_left", "en", NO_SLOTS, f"f:{i}") for i, t in enumerate(texts)])
     assert names[0] == names[2]
+
+
+def test_what_has_a_paraphrase_in_the_corpus_is_not_apart_from_it() -> None:
+    texts = ["please turn left ninety degrees now", "rotate yourself to port by a quarter"]
+    corpus = [Example("please turn left 90 degrees now", "turn_left", "en", NO_SLOTS, "f:0")]
+    new = [Example(t, "turn_left", "en", NO_SLOTS, f"g:{i}") for i, t in enumerate(texts)]
+    assert [e.text for e in apart(new, corpus)] == texts[1:]
 
 
 def test_the_split_of_exchanges_is_disjoint() -> None:
