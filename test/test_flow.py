@@ -139,7 +139,8 @@ def learn_from(events: list[Event], old: Bundle, folder: Path) -> Bundle:
     assert {row["text"] for row in rows} >= {"sit down please", "站起来", "why is the sky blue", "stop"}
     review = folder / "review.jsonl"
     review.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
-    parts = {name: part[::20] for name, part in split(read_corpus()).items()}
+    whole = split(read_corpus())
+    parts = {name: whole[name][::step] for name, step in (("train", 20), ("validation", 4), ("test", 20))}
     out = folder / "retrained"
     verdict = retrain(old, read_reviewed(review), out, Recipe.load(), parts, read_exchanges()[::100], steps=2)
     assert verdict.passed, str(verdict)

@@ -10,7 +10,7 @@ import torch
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.errors import BundleError, ShadowIntentError
-from training import evaluate
+from training import evaluate, report
 from training.corpus import Example, Exchange
 from training.export import write_bundle
 from training.parts import Parts
@@ -91,6 +91,21 @@ def test_the_bundle_carries_what_it_promises(bundle: Bundle, recipe: Recipe) -> 
     assert manifest.metrics["all"]["label_accuracy"]["n"] > 0
     assert len(bundle.samples) >= 5 and IntentClassifier(bundle).self_check() < 0.01
     assert "Apache" in (bundle.path / "NOTICE").read_text()
+
+
+def test_a_bundle_without_enough_data_says_that_nothing_is_guaranteed(bundle: Bundle) -> None:
+    assert not bundle.manifest.certificate["valid"] and "needed" in bundle.manifest.certificate["reason"]
+    assert bundle.policy.accept == 1.0
+
+
+def test_the_report_counts_what_the_bundle_does(bundle: Bundle, examples: list[Example], tmp_path: Path) -> None:
+    result = report.study(bundle, examples)
+    curve = result["curves"]["all"]
+    assert np.all(np.diff(curve["coverage"]) > 0) and np.all(np.diff(curve["risk"]) >= 0)
+    assert sum(b["n"] for b in curve["bins"]) == len(examples)
+    assert curve["acted"]["n"] == len(examples) == sum(row["run"]["n"] for row in result["labels"].values())
+    report.plot({"tiny": result}, bundle, tmp_path)
+    assert {p.name for p in tmp_path.glob("*.png")} == {"risk_coverage.png", "reliability.png"}
 
 
 def test_an_altered_file_is_found(bundle: Bundle, tmp_path: Path) -> None:
