@@ -28,7 +28,7 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.pipeline import Pipeline
 from shadow_intent.route import IGNORE, REMOTE
-from training.corpus import CHALLENGE, LANGUAGES, Example, apart, read_corpus, split
+from training.corpus import LANGUAGES, Example, read_parts
 
 NOT_SKILLS = (REMOTE, IGNORE)
 
@@ -58,13 +58,9 @@ def decide(pipeline: Pipeline, examples: Sequence[Example]) -> list[Decision]:
 
 
 def held_out() -> dict[str, list[Example]]:
-    """What was never trained on.
-
-    `authors`: the sets in data/challenge, by authors who wrote nothing of the corpus and did not see it, less every
-    utterance with a paraphrase in the corpus. `test`: the corpus's own tenth, grouped by paraphrase.
-    """
-    corpus = read_corpus()
-    return {"authors": apart(read_corpus(CHALLENGE), corpus), "test": split(corpus)["test"]}
+    """What was never trained on, see `training.corpus.read_parts`: `test` and `rare`."""
+    parts = read_parts()
+    return {"test": parts["test"], "rare": parts["rare"]}
 
 
 def summarise(examples: Sequence[Example], decisions: Sequence[Decision]) -> dict[str, Any]:

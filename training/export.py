@@ -33,7 +33,7 @@ from shadow_intent.route import Policy
 from shadow_intent.shadow import DetachedShadow
 from shadow_intent.skills import load_skills
 from training import evaluate, selective
-from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split
+from training.corpus import Example, Exchange, digest, read_exchanges, read_parts
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
 from training.single import SingleLlama, SingleUtterance, suits
@@ -89,7 +89,7 @@ def write_bundle(
 ) -> Bundle:
     """Writes the bundle and returns it, checked. `out` is replaced only once everything is there.
 
-    `parts`: the utterances as `training.corpus.split` gives them.
+    `parts`: the utterances as `training.corpus.read_parts` gives them.
     """
     draft = out.with_name(out.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -172,7 +172,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         recipe = Recipe.load(arguments.recipe)
-        bundle = write_bundle(arguments.run, arguments.out, recipe, split(read_corpus()), read_exchanges())
+        bundle = write_bundle(arguments.run, arguments.out, recipe, read_parts(), read_exchanges())
     except (ShadowIntentError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.pipeline import Pipeline
 from training import evaluate
-from training.corpus import Example, Exchange, read_corpus, read_exchanges, split, split_exchanges
+from training.corpus import Example, Exchange, read_exchanges, read_parts, split_exchanges
 from training.export import write_bundle
 from training.logs import read_reviewed
 from training.recipe import DEFAULT, Recipe
@@ -73,7 +73,7 @@ def retrain(
 ) -> Verdict:
     """Trains, exports beside `out` and compares; `out` holds the new bundle only when the verdict passes.
 
-    `parts`: the utterances as `training.corpus.split` gives them; `steps`: optimiser steps, 0 for all of the recipe's
+    `parts`: as `training.corpus.read_parts` gives them; `steps`: optimiser steps, 0 for all of the recipe's
     epochs.
     """
     gentle = replace(
@@ -108,7 +108,7 @@ def main() -> int:
     try:
         recipe = replace(Recipe.load(arguments.recipe), epochs=arguments.epochs, reply_epochs=1)
         old, reviewed = Bundle.load(arguments.bundle), read_reviewed(arguments.reviewed)
-        parts, exchanges = split(read_corpus()), read_exchanges()
+        parts, exchanges = read_parts(), read_exchanges()
         verdict = retrain(old, reviewed, arguments.out, recipe, parts, exchanges, arguments.steps)
     except (ShadowIntentError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -15,6 +15,7 @@ from training.corpus import (
     read_corpus,
     read_exchanges,
     read_file,
+    read_parts,
     split,
     split_exchanges,
 )
@@ -33,10 +34,10 @@ def test_the_data_is_large_and_balanced_enough(corpus: list[Example]) -> None:
 def test_no_family_and_no_text_is_on_two_sides(corpus: list[Example]) -> None:
     parts = split(corpus)
     assert sum(map(len, parts.values())) == len(corpus)
-    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+    for one, other in (("train", "validation"), ("train", "rare"), ("validation", "rare")):
         assert not {e.family for e in parts[one]} & {e.family for e in parts[other]}
         assert not {normalise(e.text) for e in parts[one]} & {normalise(e.text) for e in parts[other]}
-    assert 0.05 < len(parts["test"]) / len(corpus) < 0.15
+    assert 0.05 < len(parts["rare"]) / len(corpus) < 0.15
 
 
 def test_near_duplicates_stay_together() -> None:
@@ -54,6 +55,13 @@ def test_what_has_a_paraphrase_in_the_corpus_is_not_apart_from_it() -> None:
     corpus = [Example("please turn left 90 degrees now", "turn_left", "en", NO_SLOTS, "f:0")]
     new = [Example(t, "turn_left", "en", NO_SLOTS, f"g:{i}") for i, t in enumerate(texts)]
     assert [e.text for e in apart(new, corpus)] == texts[1:]
+
+
+def test_the_test_part_is_large_and_nobody_trained_on_a_paraphrase_of_it(corpus: list[Example]) -> None:
+    held = read_parts()["test"]
+    assert all(sum(e.language == language for e in held) > 500 for language in ("en", "zh"))
+    names = groups([*corpus, *held])
+    assert not set(names[: len(corpus)]) & set(names[len(corpus) :])
 
 
 def test_the_split_of_exchanges_is_disjoint() -> None:
