@@ -24,6 +24,9 @@ WORDS = ["please", "go", "forward", "two", "metres", "and", "then", "slowly", "t
 LENGTHS = (1, 4, 8, 12, 24, 48)
 WARM_UP, RUNS = 50, 1000
 COLD_STARTS = 5
+STOP_LIST = Path(__file__).parents[1] / "test" / "stop_list.txt"
+STOP_RUNS = 51
+"""Matches of each phrase; the median counts."""
 
 COLD = """
 import time
@@ -62,10 +65,40 @@ def timed(call: Any) -> dict[str, float]:
     return percentiles(seconds)
 
 
+def stop_phrases() -> dict[str, Any]:
+    """Every phrase of test/stop_list.txt: what is missed, what fires wrongly, and microseconds a match."""
+    from shadow_intent import stop
+
+    wanted: list[tuple[str, str | None]] = []
+    for line in STOP_LIST.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]").split()[0]
+        elif line and not line.startswith("#"):
+            wanted.append((line, None if section == "neither" else section))
+    microseconds = []
+    for text, _ in wanted:
+        runs = []
+        for _run in range(STOP_RUNS):
+            start = time.perf_counter()
+            stop.match(text)
+            runs.append(time.perf_counter() - start)
+        microseconds.append(float(np.median(runs)) * 1e6)
+    fires = [label for _, label in wanted if label]
+    p50, p99 = np.percentile(microseconds, [50, 99])
+    return {
+        "phrases": len(wanted),
+        "must_fire": len(fires),
+        "missed": sum(stop.match(text) != label for text, label in wanted if label),
+        "false_fires": sum(stop.match(text) is not None for text, label in wanted if label is None),
+        "p50_us": round(float(p50), 1),
+        "p99_us": round(float(p99), 1),
+        "slowest_us": round(max(microseconds), 1),
+    }
+
+
 def measure(bundle_path: str) -> dict[str, Any]:
     from tokenizers import Tokenizer
 
-    from shadow_intent import stop
     from shadow_intent.bundle import Bundle
     from shadow_intent.intent import Utterance
     from shadow_intent.pipeline import Pipeline
@@ -76,7 +109,7 @@ def measure(bundle_path: str) -> dict[str, Any]:
     results: dict[str, Any] = {"bundle": bundle.bundle_id, "bundle_mib": round(bundle.size_bytes / 2**20, 1)}
     results["model_mib"] = round(bundle.model_path.stat().st_size / 2**20, 1)
     results["latency"] = {str(n): timed(partial(pipeline.hear, Utterance(text_of(n, tokenizer)))) for n in LENGTHS}
-    results["stop"] = timed(lambda: stop.match("hey robot please stop right now"))
+    results["stop"] = stop_phrases()
     results["resident_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     code = COLD.format(bundle=bundle_path)
     starts = [
@@ -99,10 +132,14 @@ def main() -> int:
     table = Table(title=f"text → decision, one core, {RUNS} runs after {WARM_UP}")
     for column in ("tokens", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
-    for name, row in [*results["latency"].items(), ("stop phrase", results["stop"])]:
+    for name, row in results["latency"].items():
         table.add_row(name, f"{row['p50_ms']:.3f}", f"{row['p99_ms']:.3f}")
     console = Console()
     console.print(table)
+    console.print(
+        "stop: {phrases} phrases, {missed} of {must_fire} missed, {false_fires} false fires; "
+        "p50 {p50_us} µs, p99 {p99_us} µs, slowest {slowest_us} µs a match".format(**results["stop"])
+    )
     console.print(
         f"resident {results['resident_mib']} MiB, cold start {results['cold_start_s']} s, "
         f"bundle {results['bundle_mib']} MiB (model {results['model_mib']} MiB)"

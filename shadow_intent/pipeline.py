@@ -14,10 +14,10 @@ from shadow_intent.skills import SkillTable, load_skills
 
 
 def hear_stop(utterance: Utterance) -> Decision | None:
-    """A decision when the text is a stop or damp command: no model, no file, no network."""
+    """A decision when the text is a stop or damp command and nothing else: no model, no file, no network."""
     start = time.perf_counter()
     found = stop.find(utterance.text)
-    if found is None:
+    if found is None or found.more:
         return None
     return Decision(
         utterance=utterance,

@@ -1,42 +1,45 @@
 """Stop and damp without a model: the words that must work when everything else is busy, late or broken.
 
-An utterance matches when all of it is understood: openings (fillers, names, politeness), a stop phrase, closings. One
-unknown word, and the answer is None and the classifier, which knows both labels too, decides. Three choices beyond it:
+An utterance matches when it is understood word by word: openings (fillers, names, politeness), a stop phrase, closings.
+Beyond that:
 
 - What follows a plain stop does not undo it: after a pause or with a reason ("stop, there is a child", "stop and sit")
   ceasing motion at once is safe, waiting for a plan is not. A schedule, a condition, a report or a taking back ("stop,
   in five seconds", "stop, no, keep going") does undo it.
-- "Stop jumping and sit" is "not X, do Y" and so Y: after a stop that names its activity only a reason may follow. The
-  same holds for damp, which makes a standing robot drop.
-- The last clause alone may be the stop ("you are drifting, stop"), unless what precedes it is a plan or a report ("walk
-  to the door, stop").
+- "Stop jumping and sit" is "not X, do Y" and so Y: after a stop that names its activity nothing else may be asked for.
+- A clause alone may be the stop ("you are drifting, stop", "前面是台阶快停住"), unless what precedes it is a plan, a
+  question, a denial or a report ("walk to the door, stop", "he said stop"). Damp, which makes a standing robot drop,
+  then needs a danger ("his hand is stuck, motors off").
+
+Where something else is asked for too (`Stop.more`) the robot ceases at once, and what the utterance is, the classifier
+decides. A stop that fires wrongly makes the robot stand still for a moment; one that does not fire may hurt somebody.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import groupby, product
 
-from shadow_intent import stop_phrases as words
-
-_KINDS = ("OPEN", "REQUEST", "ASK", "CLOSE", "REASON", "WEAK", "CEASE", "STOP", "DAMP")
-"""What a phrase may be, one bit each. A command is (OPEN | REQUEST)* core (OPEN | REQUEST | CLOSE | ASK | core)* and
-perhaps REASON with anything after it; the last four are cores, weakest first."""
-_OPEN, _REQUEST, _ASK, _CLOSE, _REASON, _WEAK, _CEASE, _STOP, _DAMP = (1 << i for i in range(len(_KINDS)))
-
-_BREAK = ","
-_Core = tuple[int, str]
-"""Kind of a core, and its words."""
-_WORD = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]|[,.!?;:，。！？；：、…—\n]+")
-_SIMPLE = str.maketrans(
-    "別動緊斷開電機馬達關鬆車煞剎們轉擺聽話嗎說後來還過夠給趕請麻煩點兒這裡裏個麼為與幫狗寶貝財許準亂趴",
-    "别动紧断开电机马达关松车刹刹们转摆听话吗说后来还过够给赶请麻烦点儿这里里个么为与帮狗宝贝财许准乱趴",
-) | str.maketrans(
-    "進運遙驅應該讓爾歐噢喲攔鬧搖飛衝繼續從時會瀉頭壓邊囉",
-    "进运遥驱应该让尔欧噢哟拦闹摇飞冲继续从时会泻头压边啰",
+from shadow_intent.stop_lexicon import (
+    ASK,
+    BREAK,
+    CEASE,
+    CLOSE,
+    DAMP,
+    FAINT,
+    FIRST,
+    OPEN,
+    PAUSE,
+    REASON,
+    REQUEST,
+    STOP,
+    WEAK,
+    longest,
+    tokenize,
 )
 
+_Core = tuple[int, str, list[str]]
+"""Kind of a core, its words, and what else was said."""
 _RESUMED = re.compile(  # takes a stop back
     r"\b(?:keep (?:going|walking|it up)|carry on|continue|go on|never ?mind|kidding|joking|i mean|wait no|no wait"
     r"|actually|instead|scratch that|dont stop|on second thought|and go|and think)\b"
@@ -58,6 +61,33 @@ _CORRECTED = re.compile(
     r"\b(?:no|not|wait|actually|dont|never)$|^(?:no|not|dont|enough|you|youre|your|im|i)\b"
     r"|(?:不|不对|不是|错了|等等|够了?|行了|可以了?|好了)$|^(?:不|别|你)"
 )
+_DOUBT = re.compile(  # before a stop: it is denied, asked about, reported or somebody else's
+    r"\b(?:emergency|not|dont|doesnt|didnt|never|cant|cannot|wont|wouldnt|if|when|why|what|how|where|who|did|does|do|to|of|the|a"
+    r"|said|says|told|asked|he|she|they|we|his|her|their|my|mum|mom|dad|bus|train|car|music|nearly|almost|keep|and)\b"
+    r"|急$|不|没|别|莫|说|叫|让|喊|问|为|怎|什么|如果|等|才|想|会|能|他|她|它|们|人家|老师|妈|爸|车|到|把|再|先|就"
+)
+_DANGER = re.compile(
+    r"\b(?:stuck|caught|trapped|pinch\w*|fire|smoke|smok\w*|burn\w*|crush\w*|thrashing|wild|emergency|danger\w*)\b"
+    r"|夹|绞|缠|冒烟|着火|起火|烧|焦|失控|发疯|疯了|炸|卷|压到|压住|出事|伤到|危险|紧急"
+)
+_DENIED = re.compile(
+    r"\b(?:not|dont|never|cant|wont|didnt|if|when|why|what|how|where|did|does|should|to)\b"
+    r"|不要|别|没|不用|为什么|怎么|如果|等|就$|才$"
+)
+_MORE = "more"
+_ELSE = re.compile(  # beside a stop: something else is wanted too
+    r"\b(?:more|and|then|go|walk|move|turn|run|spin|come|sit|lie|step|jump|back|trot|dance|wave|bow|stretch|face|pose"
+    r"|pounce|flip|roll|slower|faster|switch|play|do|make|give|look|tell|say|kill|rotate|yaw|hips)\b"
+    r"|走|进|退|转|跳|坐|趴|躺|卧|跑|移|摔|然后|再|完了|顺便|告诉|摆|造型|倒立|空翻|比心|握手|鞠|谢幕|打滚|翻|扑|避障|声|灯"
+    r"|慢|快点|拉伸|懒腰|屁股|音"
+)
+_ORDER = re.compile(  # begins a plan or a question
+    r"^(?:(?:please|ok|okay|now|first|you|can|could|robot|dog) )*(?:go|walk|move|turn|run|spin|come|sit|lie|step|jump"
+    r"|back|trot|dance|wave|bow|stretch|face|get|why|what|how|does|do|is|are|did|where|who|mum|mom|dad)\b"
+    r"|^(?:请|你|先|机器狗|小狗)*(?:往|向|走|退|转|跳|坐|趴|跑|移|先|等|到|去|看到|听到|为什么|什么|怎么)|再|然后|吗"
+)
+_STATEMENT = 3
+"""Words, or Han characters, from which what precedes a stop is more than a name called."""
 _TURNS = frozenset(["no", "wait", "just", "so", "了", "啊", "啦"])  # after these a new clause may begin without a pause
 _LAST_CLAUSES = 2  # tried from the end, so that time stays linear
 
@@ -70,136 +100,102 @@ class Stop:
     """"stop" or "damp"."""
     phrase: str
     """The words that say so, lower case and without apostrophes."""
-
-
-def _tokens(text: str) -> list[str]:
-    """Lower-case words, single Han characters and breaks; repetitions are one: panic reads like a calm voice."""
-    plain = text.lower().replace("'", "").replace("\u2019", "").translate(_SIMPLE)
-    tokens: list[str] = []
-    last = ""
-    for raw in _WORD.findall(plain):
-        token = raw if raw[0].isalnum() else _BREAK
-        if token == _BREAK:
-            if tokens and tokens[-1] != _BREAK:
-                tokens.append(_BREAK)
-        elif token != last:
-            tokens.append(token)
-            last = token
-        elif tokens[-1] == _BREAK:
-            tokens.pop()
-    return tokens
-
-
-def _split(table: str, mark: str | None = None) -> list[str]:
-    return [" ".join(phrase.split()) for phrase in table.split(mark)]
-
-
-def _phrases() -> list[tuple[str, int]]:
-    """Every phrase with its kind; some come twice, with two kinds."""
-    rows = [(phrase, _OPEN) for phrase in _split(words.NAMES, "|")]
-    for i, name in enumerate(_KINDS):
-        rows += [(phrase, 1 << i) for phrase in _split(getattr(words, name), "|")]
-    activities, gerunds = _split(words.ACTIVITIES), _split(words.GERUNDS)
-    rows += [(f"{c} {g}", _STOP if g == "moving" else _CEASE) for c, g in product(_split(words.CEASERS, ","), gerunds)]
-    rows += [(f"{r}{a}{e}", _CEASE) for r, a, e in product(_split(words.REFUSALS), activities, "了啦咯喽")]
-    rows += [(f"停止{a}", _CEASE) for a in activities]
-    for cut, motor in product(_split(words.CUTTERS, ","), _split(words.MOTORS, ",")):
-        verb, _, particle = cut.rpartition(" ")
-        rows += [(f"{cut} {motor}", _DAMP), (f"{verb} {motor} {particle}", _DAMP)]
-    rows += [(f"{limper} {limp}", _DAMP) for limper, limp in product(_split(words.LIMPERS, ","), _split(words.LIMP))]
-    for cut, motor in product(_split(words.HAN_CUTTERS), _split(words.HAN_MOTORS)):
-        rows += [(f"{cut}{motor}", _DAMP), (f"{motor}{cut}", _DAMP)]
-    rows += [(f"{s}{c}", _DAMP) for s, c in product(_split(words.HAN_STRENGTH), _split(words.HAN_LIMPERS))]
-    rows += [(f"{d}{m}", _DAMP) for d, m in product(_split(words.DAMPERS), _split(words.HAN_DAMPING))]
-    return rows
-
-
-_Trie = dict[str, "_Trie | int"]
-_END = ""
-
-
-def _grow() -> _Trie:
-    """The phrases as one trie over tokens; a leaf under `_END` holds the kinds."""
-    root: _Trie = {}
-    for phrase, kind in _phrases():
-        node: _Trie = root
-        for token, _ in groupby(_WORD.findall(phrase)):
-            node = node.setdefault(token, {})  # type: ignore[assignment]
-        node[_END] = kind | node.get(_END, 0)  # type: ignore[operator]
-    return root
-
-
-_ROOT = _grow()
-
-
-def _longest(tokens: list[str], start: int) -> tuple[int, int] | None:
-    """Kind and end of the longest phrase that begins at `start`."""
-    node, found = _ROOT, None
-    for end in range(start, len(tokens)):
-        step = node.get(tokens[end])
-        if not isinstance(step, dict):
-            break
-        node = step
-        kind = node.get(_END)
-        if isinstance(kind, int):
-            found = kind, end + 1
-    return found
+    more: bool = False
+    """Something else is asked for too ("stop and sit"): the robot ceases, and others decide what the utterance is."""
 
 
 def _stands(core: int, rest: list[str], after_break: bool, reason: bool) -> bool:
     """Whether a stop still holds when `rest`, not understood word by word, follows it."""
-    if core == _WEAK or _says(_RESUMED, rest) or _says(_REMOVED, rest):
+    if core in (WEAK, FAINT) or _says(_RESUMED, rest) or _says(_REMOVED, rest):
         return False
-    if core == _STOP:
+    if core == CEASE:
+        return (reason or after_break) and not _says(_ELSE, rest)
+    if core == STOP:
         return after_break or reason
-    return (reason or (core == _DAMP and after_break)) and not _says(_SEQUENCE, rest)
+    return (reason or after_break) and not _says(_SEQUENCE, rest)
 
 
 def _says(pattern: re.Pattern[str], tokens: list[str]) -> bool:
     """Whether `pattern` occurs in the tokens, read with spaces (English) or without (Chinese)."""
-    return bool(pattern.search(" ".join(tokens)) or pattern.search("".join(tokens)))
+    said = [token for token in tokens if token != PAUSE]
+    return bool(pattern.search(" ".join(said)) or pattern.search("".join(said)))
 
 
 def _command(tokens: list[str], free_end: bool) -> _Core | None:
-    """The strongest core of tokens that are wholly a command to stop; with `free_end` a reason may follow."""
-    core, phrase = 0, ""
-    requested = False
-    i = 0
+    """The strongest core of tokens that are wholly a command to stop; with `free_end` other words may follow."""
+    core, phrase, requested, i = 0, "", False, 0
     while i < len(tokens):
-        if tokens[i] == _BREAK:
+        if tokens[i] in (BREAK, PAUSE):
             i += 1
             continue
-        kinds, end = _longest(tokens, i) or (_REASON, i)
-        if kinds >= _WEAK:
+        kinds, end = longest(tokens, i) or (REASON, i)
+        if kinds >= FAINT:
             kind = 1 << (kinds.bit_length() - 1)
             if kind > core:
                 core, phrase = kind, _spelled(tokens[i:end])
-        elif not core and not kinds & (_OPEN | _REQUEST):
+        elif not core and not kinds & (OPEN | REQUEST):
             return None
-        elif core and (kinds & _REASON or (kinds == _ASK and not requested)):
-            if free_end and _stands(core, tokens[i:], tokens[i - 1] == _BREAK, bool(kinds & _REASON) and end > i):
-                return core, phrase
-            if not kinds & (_OPEN | _CLOSE):
+        elif core and (kinds & REASON or (kinds == ASK and not requested)):
+            paused, reason = tokens[i - 1] in (BREAK, PAUSE), bool(kinds & REASON) and end > i
+            if free_end and core == STOP and (worse := _command(tokens[i:], free_end=False)) and worse[0] == DAMP:
+                return worse  # "stop, no, emergency stop"
+            if free_end and _stands(core, tokens[i:], paused, reason):
+                return core, phrase, [*([_MORE] if core == CEASE and not reason else []), *tokens[i:]]
+            if not kinds & (OPEN | CLOSE):
                 return None
             free_end = False
-        requested = requested or bool(kinds & _REQUEST)
+        requested = requested or bool(kinds & REQUEST)
         i = end
-    return (core, phrase) if core else None
+    return (core, phrase, [_MORE] if core == FAINT else []) if core else None
 
 
 def _spelled(tokens: list[str]) -> str:
     """The tokens as one would write them."""
-    return ("" if any(not token.isascii() for token in tokens) else " ").join(tokens)
+    return ("" if any(not token.isascii() for token in tokens) else " ").join(
+        token for token in tokens if token != PAUSE
+    )
 
 
-def _last_clause(tokens: list[str]) -> _Core | None:
-    """The core of a last clause that commands a stop by itself, after clauses that are neither plan nor report."""
-    starts = [i + 1 for i, token in enumerate(tokens[:-1]) if token == _BREAK or token in _TURNS]
+def _clause(tokens: list[str]) -> _Core | None:
+    """The core of a last clause that commands a stop by itself, after others that are neither plan nor report."""
+    starts = [i + 1 for i, token in enumerate(tokens[:-1]) if token == BREAK or token in _TURNS]
     for start in starts[: -_LAST_CLAUSES - 1 : -1]:
         core = _command(tokens[start:], free_end=False)
-        before = [t for t in tokens[:start] if t != _BREAK] if core and core[0] != _WEAK else []
-        if before and not _says(_REMOVED, before) and (_says(_CORRECTED, before) or not _says(_PLAN, before)):
-            return core
+        before = [t for t in tokens[:start] if t != BREAK] if core and core[0] > WEAK else []
+        if not core or not before or _says(_REMOVED, before):
+            continue
+        if _says(_CORRECTED, before) or not _says(_PLAN, before):
+            return core[0], core[1], []
+        if core[0] == DAMP and _says(_DANGER, before):
+            return core[0], core[1], []
+        if core[0] == STOP and len(before) >= _STATEMENT and not _says(_ORDER, before):
+            return core[0], core[1], before
+    return None
+
+
+def _within(tokens: list[str]) -> _Core | None:
+    """A stop at the end of a clause that begins otherwise, among words that neither deny nor report it.
+
+    For damp the words must also tell of a danger: it drops a standing robot.
+    """
+    tried = 0
+    for i in range(len(tokens) - 1, 0, -1):
+        if tokens[i] not in FIRST:
+            continue
+        kinds, end = longest(tokens, i) or (0, i)
+        if not kinds & (STOP | DAMP) or end - i < 2:
+            continue
+        tried += 1
+        end = next((k for k in range(end, len(tokens)) if tokens[k] == BREAK), len(tokens))
+        core = _command(tokens[i:end], free_end=False)
+        before, rest = tokens[:i], [*tokens[:i], *tokens[end:]]
+        if core and not _says(_REMOVED, tokens) and not _says(_RESUMED, tokens[end:]):
+            if core[0] == STOP and not _says(_DOUBT, before):
+                return STOP, core[1], [_MORE, *rest]
+            if core[0] == DAMP and _says(_DANGER, rest) and not _says(_DENIED, before):
+                return DAMP, core[1], []
+        if tried == _LAST_CLAUSES:
+            break
     return None
 
 
@@ -208,13 +204,13 @@ def find(text: str) -> Stop | None:
 
     Time is linear in the length of the text.
     """
-    tokens = _tokens(text)
-    core, phrase = _command(tokens, free_end=True) or _last_clause(tokens) or (0, "")
-    if core == _DAMP:
-        first, _ = _longest(tokens, 0) or (_OPEN, 0)
-        asked_about = text.rstrip().endswith(("?", "？")) and not first & _REQUEST
-        return None if asked_about else Stop("damp", phrase)
-    return Stop("stop", phrase) if core else None
+    tokens = tokenize(text)
+    core, phrase, rest = _command(tokens, free_end=True) or _clause(tokens) or _within(tokens) or (0, "", [])
+    if core == DAMP:
+        first, _ = longest(tokens, 0) or (OPEN, 0)
+        asked_about = text.rstrip().endswith(("?", "？")) and not first & REQUEST
+        return None if asked_about else Stop("damp", phrase, _says(_ELSE, rest))
+    return Stop("stop", phrase, _says(_ELSE, rest)) if core else None
 
 
 def match(text: str) -> str | None:

@@ -18,3 +18,15 @@ def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
         assert time.monotonic() < end, f"still waiting after {seconds} s"
         time.sleep(0.005)
     return value
+
+
+def sections(path: Path) -> dict[str, list[str]]:
+    """The lines under each `[name]` of a text file; empty lines and comments are left out."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            name = line.strip("[]")
+        elif line and not line.startswith("#"):
+            found.setdefault(name, []).append(line)
+    return found
