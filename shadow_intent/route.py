@@ -9,7 +9,9 @@ from shadow_intent.errors import ConfigError
 from shadow_intent.intent import Decision, Prediction, Route, Slots, Source, Utterance
 from shadow_intent.slots import Unclear
 
-REMOTE, IGNORE, STOP = "remote", "ignore", "stop"
+REMOTE, IGNORE = "remote", "ignore"
+CAUTIOUS = ("stop", "deny")
+"""Labels that only ever make the robot do less."""
 MORE_LIKELY_THAN_NOT = 0.5
 LIKELY = 0.1
 """What is less probable is not worth asking the speaker about."""
@@ -17,12 +19,12 @@ LIKELY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When the robot trusts itself. Chosen on validation data by training.evaluate and stored in the bundle."""
+    """When the robot trusts itself. Chosen on validation data by training.selective and stored in the bundle."""
 
     accept: float
     """A skill runs when its probability is at least this, in [0, 1]; below it the cloud is asked."""
     accept_stop: float
-    """The same for stop, in [0, 1], which only ever makes the robot do less: asking first would be the greater risk."""
+    """The same for `CAUTIOUS` labels, in [0, 1]: to ask first would be the greater risk."""
     margin: float
     """... and leads the runner-up by at least this, in [0, 1]."""
     min_asr_confidence: float = 0.3
@@ -66,7 +68,7 @@ def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:
         return Route.IGNORE, f"not addressed to the robot: p = {p.probability:.2f}"
     if p.label == REMOTE:
         return Route.REMOTE, f"open request: p = {p.probability:.2f}"
-    least = policy.accept_stop if p.label == STOP else policy.accept
+    least = policy.accept_stop if p.label in CAUTIOUS else policy.accept
     probability, threshold = distinct(p.probability, least)
     if p.probability < least:
         return Route.REMOTE, f"unsure: p({p.label}) = {probability} < {threshold}, next {p.runner_up}"

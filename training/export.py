@@ -127,12 +127,12 @@ def write_bundle(
 
 
 def calibrate(draft: Path, manifest: Manifest, parts: Mapping[str, Sequence[Example]]) -> Manifest:
-    """Temperature and threshold from two halves of the validation part, metrics from the test part, sample logits."""
+    """Temperature and threshold from the validation part, metrics from the test part, sample logits."""
     classifier = IntentClassifier(Bundle.load(draft))
     validation = parts["validation"]
     logits = np.stack([classifier.logits(e.text) for e in track(validation, "calibrating", transient=True)])  # (N, C)
     targets = np.array([manifest.labels.index(e.label) for e in validation])
-    first = selective.first_half(validation)
+    first = selective.for_temperature(validation)
     temperature = evaluate.fit_temperature(logits[first], targets[first])
     scaled = softmax(logits / temperature, axis=1)
     for row, example in zip(scaled, validation, strict=True):

@@ -4,7 +4,7 @@ Learn then Test (Angelopoulos et al., arXiv 2110.01052) with fixed-sequence test
 strictest down; each is kept while an exact binomial test rejects "the risk is above ε" at level δ, and the first
 failure ends the search. On utterances exchangeable with the calibration part the risk of the chosen threshold is then
 at most ε with probability at least 1 - δ. The risk is the share of all utterances on which a skill runs that was not
-asked for; `stop` is not counted, because it only ever makes the robot do less.
+asked for; `stop` and `deny` are not counted, because they only ever make the robot do less.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
-from shadow_intent.route import IGNORE, REMOTE, STOP, Policy
+from shadow_intent.route import CAUTIOUS, IGNORE, REMOTE, Policy
 from training.corpus import Example
 
 EPSILON = 0.005
@@ -51,9 +51,9 @@ class Certificate:
     """In words a person understands."""
 
 
-def first_half(examples: Sequence[Example]) -> NDArray[np.bool_]:
-    """True for about half of the examples, families whole: one half fits the temperature, the other is tested on."""
-    return np.array([hashlib.sha256(e.family.encode()).digest()[0] < 128 for e in examples], dtype=bool)
+def for_temperature(examples: Sequence[Example]) -> NDArray[np.bool_]:
+    """True for about a quarter of the examples, families whole: they fit the temperature, the others are tested on."""
+    return np.array([hashlib.sha256(e.family.encode()).digest()[0] < 64 for e in examples], dtype=bool)
 
 
 def acts_wrong(
@@ -71,7 +71,7 @@ def acts_wrong(
     names = np.array(labels)
     best, confidence = probabilities.argmax(1), probabilities.max(1)
     lead = confidence - np.sort(probabilities, axis=1)[:, -2]
-    may = ~np.isin(names[best], (REMOTE, IGNORE, STOP)) & (lead >= MARGIN)
+    may = ~np.isin(names[best], (REMOTE, IGNORE, *CAUTIOUS)) & (lead >= MARGIN)
     return may, best != targets, confidence
 
 

@@ -11,7 +11,7 @@ from training.selective import (
     Certificate,
     acts_wrong,
     certify,
-    first_half,
+    for_temperature,
     policy,
     simulate,
     upper_bound,
@@ -70,17 +70,17 @@ def test_a_model_that_is_sure_and_wrong_is_not_certified() -> None:
     assert not certificate.valid and "80 wrong actions" in certificate.reason
 
 
-def test_only_skills_other_than_stop_count_as_actions() -> None:
-    labels = ["sit", "stop", "remote", "ignore"]
-    may, wrong, confidence = acts_wrong(np.eye(4) * 0.9 + 0.025, np.array([1, 0, 0, 0]), labels)
-    assert may.tolist() == [True, False, False, False] and wrong.all()
-    assert confidence == pytest.approx(np.full(4, 0.925))
+def test_only_skills_that_make_the_robot_do_more_count_as_actions() -> None:
+    labels = ["sit", "stop", "deny", "remote", "ignore"]
+    may, wrong, confidence = acts_wrong(np.eye(5) * 0.9 + 0.02, np.array([1, 0, 0, 0, 0]), labels)
+    assert may.tolist() == [True, False, False, False, False] and wrong.all()
+    assert confidence == pytest.approx(np.full(5, 0.92))
 
 
-def test_a_family_is_in_one_half() -> None:
+def test_a_family_is_on_one_side() -> None:
     examples = [Example(str(i), "sit", "en", NO_SLOTS, f"f:{i // 2}") for i in range(400)]
-    half = first_half(examples)
-    assert (half[::2] == half[1::2]).all() and 0.35 < half.mean() < 0.65
+    half = for_temperature(examples)
+    assert (half[::2] == half[1::2]).all() and 0.15 < half.mean() < 0.35
 
 
 def test_a_certificate_says_what_it_promises() -> None:
