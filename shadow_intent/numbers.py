@@ -58,7 +58,7 @@ _LEXER = re.compile(
 )
 
 _DIGIT_WORDS = frozenset(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
-_NOT_NUMBERS = frozenset(["second", "seconds", "thirds", "ones", "twos", "fives", "tens"])
+_NOT_NUMBERS = frozenset(["second", "seconds", "thirds", "ones", "twos", "threes", "fours", "fives", "tens"])
 """Units, fractions and things here: text2num would read "one second" as a number."""
 _WORD_SCALES = frozenset([100.0, 1000.0, 1_000_000.0])
 
@@ -68,8 +68,9 @@ def tokenize(text: str) -> list[Token]:
     plain = text.lower().translate(_FULL_WIDTH).translate(_SIMPLE).translate(_VULGAR)
     plain = re.sub(r"(?<=\d)['\u2032](?![a-z])", " feet ", plain)
     plain = re.sub(r"(?<=\d)[\"\u2033]", " inches ", plain).replace("'", "").replace("\u2019", "")
+    plain = re.sub(r"(?<=[\u3400-\u9fff]{2}) +(?=[\u3400-\u9fff]{2})", BREAK, heard_as_meant(plain))
     plain = re.sub(r"(?<=[a-z])-(?=[a-z0-9])|(?<=\d)-(?=[a-z])", " ", plain)
-    return _join([_token(m) for m in _LEXER.finditer(heard_as_meant(plain))])
+    return _join([_token(m) for m in _LEXER.finditer(plain)])
 
 
 def _token(found: re.Match[str]) -> Token:

@@ -94,7 +94,9 @@ class Reader(Words):
         for n in (2, 1):
             named = units.WHOLE.get((" " if word.isascii() else "").join(self.word(start + k) for k in range(n)))
             if named:
-                return Quantity(named[1], named[0], start, start + n, named[1])
+                split = self.value(start + n + 1) if self.word(start + n) == "over" else None  # "pi over two"
+                end = start + n if split is None else start + n + 2
+                return Quantity(named[1] / (split or 1.0), named[0], start, end, named[1])
         return None
 
     def _ranged(self, start: int, value: float, end: int) -> Quantity | None:
@@ -115,7 +117,8 @@ class Reader(Words):
         if other is None:
             return None
         again = self._unit(self._skip(other[1]))
-        if again[:2] == (self._unit(at) or ())[:2] if again else self.ends(other[1]):
+        alone = self.ends(other[1]) or self.word(end) in ("or", "或")  # "a foot or two forward"
+        if again[:2] == (self._unit(at) or ())[:2] if again else alone:
             end = again[2] if again else other[1]
             return Quantity(math.nan, "bare", start, end, between=(value, other[0]), definite=False)
         return None
@@ -176,6 +179,9 @@ class Reader(Words):
             return value + added[0], added[1]
         if self.word(end) == "半" and not self._unit(end + 1):
             return value + 0.5, end + 1
+        hundredths = self.value(end)
+        if self.word(end - 1) in units.METRES and hundredths and 10 <= hundredths < 100 and self.ends(end + 1):
+            return value + hundredths / 100, end + 1  # "two metres fifty"
         if self.word(end - 1) in ("米", "尺") and not self.word(end).isascii() and not self._unit(end + 1):
             token = self.tokens[end]
             if token.spelled and token.value is not None:
@@ -191,7 +197,7 @@ class Reader(Words):
         before = self.word(start - 1)
         gait = self.word(end - 1) in ("pace", "stride") and (at > start + 1 or before == "at")  # "at a slow pace"
         lasting = (before == "for" and self.word(end - 1) not in ("second", "sec")) or self.word(start) == "next"
-        if kind not in ("m", "step", "s") or (kind == "s" and not lasting) or gait or self.word(end - 1) in units.NOUNS:
+        if kind not in ("m", "step", "s") or (kind == "s" and not lasting) or gait:
             return None
         said = (" " if self.word(at).isascii() else "").join(self.word(k) for k in range(at, end))
         value, end = self._remainder(1.0, end)
@@ -245,7 +251,11 @@ class Reader(Words):
 
     def _unit(self, i: int) -> tuple[str, float, int] | None:
         """Kind, factor and end of the longest unit at `i`."""
-        word = self.word(i)
+        word, following = self.word(i), self.word(i + 1)
+        if 1 < len(word) < len(following) and following.startswith(word) and following in units.UNITS and word != "in":
+            return self._unit(i + 1)  # stammered: "two me metres"
+        if len(word) == 1 and word.isascii() and self.value(i - 1) is None:
+            return None  # "一个s型造型"
         if word == "分" and (self.value(i + 1) is not None or self.word(i + 1) == "半"):
             return "s", 60.0, i + 1  # "一分三十秒"; "一百分" is a mark
         if (word == "in" and self.value(i - 1) is None) or (word == "下" and self.word(i - 1) == "个"):

@@ -100,4 +100,4 @@ class Words:
                 return True
         if before in units.NOT_BEFORE.get(last, ()) or self.word(q.end) in units.NOT_AFTER.get(last, ()):
             return True
-        return q.kind == "noun" and before in units.TITLES
+        return q.kind == "noun" and (before in units.TITLES or self.word(q.start - 2) + before == "动作")

@@ -161,7 +161,7 @@ def _counts(read: Reader, label: str) -> _Found:
             said.append((q.value, q))
         elif q.kind in ("noun", "turn"):
             weak += [(q.value, q)] if q.value.is_integer() and q.value <= _LARGEST_BARE_COUNT else []
-        elif _counts_alone(q, read) and q.value > 1 and (label in ("spin", "jump") or read.word(q.start - 1) == "so"):
+        elif _counts_alone(q, read) and (label in ("spin", "jump") or read.word(q.start - 1) == "so"):
             weak.append((q.value, q))
     if said or weak:
         return said or weak
@@ -180,6 +180,7 @@ def _counts_alone(q: Quantity, read: Reader) -> bool:
     ends = read.ends(q.end) and read.word(q.start).isascii()
     return (
         q.kind == "bare"
+        and read.value(q.start - 1) is None
         and ends
         and q.value.is_integer()
         and 1 <= q.value <= _LARGEST_BARE_COUNT

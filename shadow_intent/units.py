@@ -44,13 +44,16 @@ deg {math.degrees(1)}: radian, radians, rad, rads, 弧度
 deg 180: pi, 派
 deg 90: right angle, right angles, 直角
 turn 1: turn, turns, rotation, rotations, revolution, revolutions, rev, revs, circle, circles, pivot, pivots
+turn 1: tour, tours, turnover, turnovers, whirl, whirls, 圈圈, 大圈
 turn 1: loop, loops, lap, laps, spin, spins, twirl, twirls, 圈, 周, 圆圈, 圆, 整圈, 券, 全
 s 1: s, sec, secs, second, seconds, 秒, 秒钟
 s 60: min, mins, minute, minutes, 分钟
 s 3600: hour, hours, hr, hrs, 小时, 钟头
+times 1: iteration, iterations, cycle, cycles, ones
 times 1: time, times, x, reps, rep, repetition, repetitions, rounds, round, 次, 遍, 回, 下, 趟, 轮, 组
 """)
 
+METRES = _words("metre metres meter meters")
 STEPS = _words("step steps sidestep sidesteps 步")
 """Words that make a repetition one of a step ("step left two times")."""
 WHOLE = {"right angle": ("deg", 90.0), "right angles": ("deg", 90.0), "pi": ("deg", 180.0), "直角": ("deg", 90.0)}
@@ -64,7 +67,19 @@ SHARES = FRACTIONS.keys() | RARE_FRACTIONS.keys()
 ADVERBS = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
 MULTIPLES = {"single": 1.0, "double": 2.0, "triple": 3.0, "quadruple": 4.0}
 GROUPS = {"couple": 2.0, "pair": 2.0, "dozen": 12.0}
-HOMOPHONES = {"to": 2.0, "too": 2.0, "for": 4.0, "凉": 2.0, "辆": 2.0, "俩": 2.0, "量": 2.0, "仨": 3.0, "伴": 0.5}
+HOMOPHONES = {
+    "to": 2.0,
+    "too": 2.0,
+    "for": 4.0,
+    "凉": 2.0,
+    "辆": 2.0,
+    "tree": 3.0,
+    "free": 3.0,
+    "俩": 2.0,
+    "量": 2.0,
+    "仨": 3.0,
+    "伴": 0.5,
+}
 """What recognisers write for a number directly before a plural unit ("for feet", "凉米")."""
 
 ARTICLES = _words("a an another 1 one")
@@ -84,8 +99,6 @@ NEGATORS = _words("not dont never 不 别 甭 无 ratherthan insteadof stopat �
 """Before a quantity these refuse it, articles and `CARRIERS` between them aside."""
 ASKERS = _words("要不要 是不是 用不用")
 """Questions that end like a negator."""
-NOUNS = _words("sidestep")
-"""After an article a thing rather than a measure: "not a turn, a sidestep"."""
 CARRIERS = _words("a an the just only 转 走 退 满 整 只 个 光 够 往")
 PASSING = _words("been was were")
 """Before a duration these make it one of the past."""
@@ -119,8 +132,8 @@ IDIOMS = _words("组 点 下 些 起 直 边 定 会 样 切 共 般 路 只 个
 AXES = _words("vx vy x y z yaw vyaw heading rotation")
 """Before a sign these make it a direction: "yaw minus 15"."""
 TITLES = _words(
-    "unit number level room channel version mark gear robot dog class phase section scene camera gate table bay "
-    "station 第 每 号 目 加 减"
+    "unit number stunt trick level room channel version mark gear robot dog class phase section scene camera gate "
+    "table bay station 第 每 号 目 加 减"
 )
 NAMERS = TITLES | _words("go no take your my check 小 老 阿")
 """Words before a bare number that make it a name; a title does so before a thing too ("number one fan")."""
