@@ -69,14 +69,14 @@ def test_one_altered_byte_is_found(copy: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"format": 2}, "format is 2, this version reads 1"),
+        ({"format": 1}, "format is 1, this version reads 2"),
         ({"labels": ["sit", "sit"]}, "labels must be distinct strings"),
         ({"labels": ["sit"]}, "labels must be distinct strings"),
         ({"temperature": 0}, r"temperature is 0, expected a number in \(0, 100\)"),
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"policy": {"accept": 2.0, "accept_stop": 0.5, "margin": 0.1}}, "policy accept"),
         ({"policy": {"bravery": 1.0}}, "bravery"),
-        ({"colour": "red"}, "expected the keys base, files"),
+        ({"colour": "red"}, "expected the keys base, certificate, files"),
     ],
 )
 def test_a_manifest_that_breaks_a_rule_says_which(copy: Path, changed: dict[str, Any], message: str) -> None:

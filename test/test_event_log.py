@@ -40,6 +40,7 @@ def intent(**changed: Any) -> dict[str, Any]:
         "source": "edge",
         "slots": {**NO_SLOTS, "distance_m": 2.0},
         "latency_ms": 3.5,
+        "session_id": "",
     }
     return {**fields, **changed}
 
