@@ -182,10 +182,11 @@ def _comparable(text: str) -> str:
 
 
 def apart(examples: Sequence[Example], corpus: Sequence[Example]) -> list[Example]:
-    """The examples of which the corpus holds no paraphrase: their groups have no member there."""
+    """The examples of which the corpus holds neither the words nor a paraphrase: their groups have no member there."""
     names = groups([*corpus, *examples])
-    known = set(names[: len(corpus)])
-    return [e for e, name in zip(examples, names[len(corpus) :], strict=True) if name not in known]
+    known, words = set(names[: len(corpus)]), {normalise(e.text) for e in corpus}
+    own = zip(examples, names[len(corpus) :], strict=True)
+    return [e for e, name in own if name not in known and normalise(e.text) not in words]
 
 
 def read_parts() -> dict[str, list[Example]]:

@@ -29,7 +29,7 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import robot_state_from_msg, stamp_to_ns
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.run import Spinner
-from shadow_intent.robot import RobotState
+from shadow_intent.robot import AVOIDANCE_GET, RobotState
 
 ROWS = 12
 """Utterances that are shown."""
@@ -110,6 +110,8 @@ class Watcher(Node):
             line.effect_ms = (now - stamp_to_ns(line.intent.header.stamp)) * 1e-6
 
     def _on_request(self, service: str, message: Request) -> None:
+        if (service, message.header.identity.api_id) == ("obstacles_avoid", AVOIDANCE_GET):
+            return  # a question of the guard, asked all the time
         self._sent = f"{api_name(service, message.header.identity.api_id)} {message.parameter}"
 
     def _on_state(self, message: SportModeState) -> None:

@@ -200,9 +200,9 @@ def huggingface(base: PreTrainedModel, task: str = "CAUSAL_LM", **settings: obje
 @BASES
 @pytest.mark.parametrize("settings", [{}, {"shadow_hidden_size": 16, "update_hidden_size": 5}, {"own": True}], ids=str)
 def test_a_folder_of_peft_is_read(make: Callable[[], PreTrainedModel], settings: dict, tmp_path: Path) -> None:
-    base = make()
+    base, settings = make(), dict(settings)
     if make in (make_qwen3, make_opt) and "shadow_hidden_size" in settings:
-        pytest.skip("head_dim and word_embed_proj_dim stay as they are there, and do not fit")
+        del settings["shadow_hidden_size"]  # peft leaves head_dim and word_embed_proj_dim as they are: no fit
     own = settings.pop("own", None)
     peer = huggingface(deepcopy(base), **settings, **({"share_embeddings": False} if own else {}))
     if own:
@@ -211,7 +211,7 @@ def test_a_folder_of_peft_is_read(make: Callable[[], PreTrainedModel], settings:
     differs(peer, base)
     peer.save_pretrained(tmp_path)
     shadow = load_peft(tmp_path, base)
-    assert shadow.network.own_embedding == bool(settings)
+    assert shadow.network.own_embedding == bool({"own", "shadow_hidden_size"} & set(settings))
     agree(shadow.attach(base).eval(), peer)
 
 
