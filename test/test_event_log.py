@@ -32,6 +32,8 @@ def intent(**changed: Any) -> dict[str, Any]:
     fields = {
         "header": HEADER,
         "utterance_id": "u1",
+        "session_id": "s1",
+        "language": "zh",
         "text": "向前走两米",
         "label": "move_forward",
         "probability": 0.97,
