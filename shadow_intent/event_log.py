@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,7 @@ def recover(folder: Path) -> int:
     return sum(channel.messages for channel in bag.channels.values())
 
 
+@cache
 def _typestore() -> Typestore:
     """ROS's common types and ours."""
     store = get_typestore(Stores.ROS2_HUMBLE)

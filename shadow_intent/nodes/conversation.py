@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
+from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from shadow_intent import clarify, msg
@@ -18,7 +19,7 @@ from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, re
 from shadow_intent.errors import CloudError, CloudUnavailable
 from shadow_intent.intent import Decision, Route, Source
 from shadow_intent.nodes import interfaces
-from shadow_intent.nodes.convert import slots_to_msg, stamp_from_ns
+from shadow_intent.nodes.convert import slots_to_msg
 from shadow_intent.skills import SkillTable
 
 UNUSABLE = {
@@ -33,6 +34,10 @@ class Owner(Protocol):
 
     def post(self, action: Callable[[], None]) -> None:
         """Has the node's thread run `action`; any thread."""
+        ...
+
+    def now(self) -> Time:
+        """ROS time."""
         ...
 
     def publish(self, topic: interfaces.Topic, message: Any) -> None: ...
@@ -56,8 +61,11 @@ class Conversations:
 
     def __init__(self, owner: Owner, address: str, skills: SkillTable) -> None:
         """`address`: host:port, "" when there is no cloud."""
-        self.state = "not asked yet" if address else "off"
-        """How the last request ended, for diagnostics."""
+        self._state = "not asked yet" if address else "off"
+        """How the last request ended."""
+        self.problem = ""
+        """Why the last request failed, "" when it did not."""
+        self._latency_ms = ""
         self._owner, self._address, self._skills = owner, address, skills
         self._client: tuple[float, CloudClient] | None = None
         self._open: _Open | None = None
@@ -100,6 +108,10 @@ class Conversations:
             current.cancel()
             self._close(current, Route.IGNORE, reason)
 
+    def values(self) -> dict[str, object]:
+        """For diagnostics."""
+        return {"cloud": self._state, "cloud_latency_ms": self._latency_ms}
+
     def close(self) -> None:
         """Ends the request under way and the connection."""
         self.overtake("overtaken by the end of the node")
@@ -125,19 +137,19 @@ class Conversations:
             return
         self._open = None
         if isinstance(result, CloudAnswer):
-            self.state = "answered"
+            self._state, self.problem = "answered", ""
             if result.reply:
                 self._reply(current, result.reply, result.language, final=True)
             self._send_plan(current, result)
             plan = ", ".join(step.label for step in result.steps) or "none"
             self._close(current, Route.REMOTE, f"answered by {result.bundle_id}, plan: {plan}")
         else:
-            self.state = f"{type(result).__name__}: {result}"
+            self._state = self.problem = f"{type(result).__name__}: {result}"
             self._do_without(current, UNAVAILABLE if isinstance(result, CloudUnavailable) else UNUSABLE)
 
     def _do_without(self, current: _Open, sentences: Mapping[str, str]) -> None:
         """No cloud can tell: asks the speaker, or says so when there is nothing to choose from."""
-        language, reason = current.decision.utterance.answer_language, self.state
+        language, reason = current.decision.utterance.answer_language, self._state
         question = clarify.question(current.decision, language, self._skills)
         if question is not None:
             self._question = question, time.monotonic()
@@ -151,7 +163,7 @@ class Conversations:
         utterance = current.decision.utterance
         for i, step in enumerate(answer.steps):
             command = msg.SkillCommand(
-                header=_now(),
+                header=Header(stamp=self._owner.now()),
                 utterance_id=utterance.utterance_id,
                 session_id=utterance.session_id,
                 language=utterance.answer_language,
@@ -163,16 +175,14 @@ class Conversations:
             self._owner.publish(interfaces.SKILL_COMMAND, command)
 
     def _reply(self, current: _Open, text: str, language: str, final: bool) -> None:
-        utterance_id = current.decision.utterance.utterance_id
-        reply = msg.Reply(header=_now(), utterance_id=utterance_id, text=text, language=language, final=final)
+        header, utterance_id = Header(stamp=self._owner.now()), current.decision.utterance.utterance_id
+        reply = msg.Reply(header=header, utterance_id=utterance_id, text=text, language=language, final=final)
         self._owner.publish(interfaces.REPLY, reply)
 
     def _close(self, current: _Open, route: Route, reason: str) -> None:
         """The second intent of the utterance."""
-        latency_ms = current.decision.latency_ms + (time.perf_counter() - current.began) * 1e3
+        waited_ms = (time.perf_counter() - current.began) * 1e3
+        self._latency_ms = f"{waited_ms:.0f}"
+        latency_ms = current.decision.latency_ms + waited_ms
         outcome = replace(current.decision, route=route, reason=reason, source=Source.CLOUD, latency_ms=latency_ms)
         self._owner.announce(outcome)
-
-
-def _now() -> Header:
-    return Header(stamp=stamp_from_ns(time.time_ns()))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 
+from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from shadow_intent import msg
@@ -27,9 +27,9 @@ def utterance_of(message: msg.VoiceCommand, now_ns: int) -> Utterance:
     )
 
 
-def voice_command(text: str) -> msg.VoiceCommand:
+def voice_command(text: str, now: Time) -> msg.VoiceCommand:
     """A bare text as a voice command, spoken now."""
-    return msg.VoiceCommand(header=Header(stamp=stamp_from_ns(time.time_ns())), text=text, asr_confidence=math.nan)
+    return msg.VoiceCommand(header=Header(stamp=now), text=text, asr_confidence=math.nan)
 
 
 def refusal(utterance: Utterance, now_ns: int, max_age_s: float) -> Decision | None:
@@ -69,10 +69,10 @@ def intent_to_msg(decision: Decision, redact: bool) -> msg.Intent:
     )
 
 
-def reply_of(decision: Decision) -> msg.Reply:
+def reply_of(decision: Decision, now: Time) -> msg.Reply:
     """What the speaker is told about a decision."""
     return msg.Reply(
-        header=Header(stamp=stamp_from_ns(time.time_ns())),
+        header=Header(stamp=now),
         utterance_id=decision.utterance.utterance_id,
         text=decision.reply,
         language="zh" if is_chinese(decision.reply) else "en",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.mock_go2 import MockGo2
 from shadow_intent.nodes.skill_node import SkillNode
 from shadow_intent.nodes.stop_node import StopNode
+from shadow_intent.world import LONG_AGO
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def skills(ros: Callable[..., Any], person: Person) -> Callable[..., SkillNode]:
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         wait_for(person.matched)
-        wait_for(lambda: node.guard.world.stoppable(time.monotonic()))
+        wait_for(lambda: node.guard.world.stop_node_at > LONG_AGO)
         if node.count_publishers(interfaces.SPORT_STATE.name):
             wait_for(lambda: node.ready)
         return node

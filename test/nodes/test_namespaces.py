@@ -34,8 +34,7 @@ class Dog:
         assert self.skills.trigger_activate() == TransitionCallbackReturn.SUCCESS
         self.person = ros(Node, "person", **place)
         self.sent: list[int] = []
-        for topic in interfaces.REQUESTS.values():
-            topic.subscribe(self.person, self._on_request)
+        interfaces.REQUESTS["sport"].subscribe(self.person, self._on_request)
         self.intent = interfaces.INTENT.publisher(self.person)
         self.text = interfaces.VOICE_TEXT.publisher(self.person)
         wait_for(lambda: self.skills.ready)

@@ -29,7 +29,7 @@ def doubtful(ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch) -> Callab
 
     def make(**parameters: object) -> Ear:
         made = ear(**{"cloud_address": "", **parameters})
-        pipeline = made.node._pipeline
+        pipeline = made.node.classifier.pipeline
         hear, sure = pipeline.hear, pipeline.policy
 
         def unsure_once(utterance: object) -> object:

@@ -57,14 +57,12 @@ def test_stop_is_published_while_the_classifier_is_busy(
     ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ear()
-    busy = threading.Event()
-    monkeypatch.setattr(made.node._pipeline, "hear", lambda utterance: busy.wait(5))
+    hear, busy = made.node.classifier.pipeline.hear, threading.Event()
+    monkeypatch.setattr(made.node.classifier.pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
     made.witness.say("sit down")
-    wait_for(lambda: made.node._waiting)
+    wait_for(lambda: made.node.classifier.waiting)
     (intent,) = made.say("stop").intents
     assert (intent.label, intent.source, intent.decision) == ("stop", "stop", "skill")
-    monkeypatch.undo()
-    made.node._active = False
     busy.set()
 
 
@@ -72,8 +70,8 @@ def test_more_utterances_than_can_wait_drop_the_oldest(
     ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ear()
-    hear, busy = made.node._pipeline.hear, threading.Event()
-    monkeypatch.setattr(made.node._pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
+    hear, busy = made.node.classifier.pipeline.hear, threading.Event()
+    monkeypatch.setattr(made.node.classifier.pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
     seen = made.intents
     for i in range(7):
         made.witness.say(f"sit down {i}")
@@ -197,7 +195,7 @@ def test_a_full_disk_ends_the_log_and_not_the_node(ear: Callable[..., Ear], monk
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(made.node._log, "append", full)
+    monkeypatch.setattr(made.node.log, "append", full)
     assert made.say("sit down").decision.label == "sit"
     assert made.say("stop").decision.label == "stop"
 

@@ -1,0 +1,80 @@
+"""The lifecycle nodes give back what they take, and follow a simulated clock when told to."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from person import parameters
+from rclpy.lifecycle import TransitionCallbackReturn
+from rosgraph_msgs.msg import Clock
+from support import wait_for
+
+from shadow_intent.nodes.intent_node import IntentNode
+from shadow_intent.nodes.skill_node import SkillNode
+
+CYCLES, WARM_UP = 100, 3
+GROWTH_MIB = 20.0
+"""Resident memory that may come in all those cycles; ONNX Runtime keeps some. Models that stayed would take 1000."""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def held(node: Any) -> dict[str, int]:
+    """What a node and its process hold."""
+    gc.collect()
+    kinds = ("publishers", "subscriptions", "timers", "services", "clients", "waitables", "guards")
+    counts = {kind: len(list(getattr(node, kind))) for kind in kinds}
+    return {**counts, "threads": threading.active_count(), "files": len(os.listdir("/proc/self/fd"))}
+
+
+def resident_mib() -> float:
+    """Without what malloc keeps for the next time."""
+    ctypes.CDLL(None).malloc_trim(0)
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def cycle(node: Any, times: int) -> None:
+    for _ in range(times):
+        for trigger in (node.trigger_configure, node.trigger_activate, node.trigger_deactivate, node.trigger_cleanup):
+            assert trigger() == TransitionCallbackReturn.SUCCESS
+
+
+@pytest.mark.parametrize("kind", [SkillNode, IntentNode])
+def test_a_hundred_cycles_leave_nothing_behind(ros: Callable[..., Any], tmp_path: Path, kind: type) -> None:
+    values = {"robot": "mock"} if kind is SkillNode else {"cloud_address": "", "log_directory": str(tmp_path / "log")}
+    node = ros(kind, **parameters(**values))
+    cycle(node, WARM_UP)
+    before, memory = held(node), resident_mib()
+    cycle(node, CYCLES)
+    assert held(node) == before
+    assert resident_mib() - memory < GROWTH_MIB
+
+
+def test_under_a_simulated_clock_ages_and_pauses_are_simulated(robot, skills, person):
+    """... which this test turns."""
+    robot(state_hz=100.0), skills(use_sim_time=True, state_timeout_s=2.0)
+    clock = person.create_publisher(Clock, "/clock", 10)
+    now = 1000.0
+
+    def turn(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(round(now * 1e9), 10**9)
+        clock.publish(message)
+
+    wait_for(clock.get_subscription_count)
+    timer = person.create_timer(0.01, lambda: turn(0.01))
+    old = person.say("light_on", age_s=time.time() - now + 60.0)
+    assert "seconds old" in person.outcome(old).reason
+    assert person.outcome(person.say("light_off", age_s=time.time() - now)).state == "succeeded"
+    timer.cancel()
