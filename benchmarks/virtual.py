@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -22,7 +23,7 @@ from shadow_intent.nodes.go2 import Body, Go2
 from shadow_intent.pipeline import Pipeline
 from shadow_intent.resources import share_path
 from shadow_intent.robot import Request
-from shadow_intent.skills import load_skills
+from shadow_intent.skills import SkillTable, load_skills
 
 STEP_S = 0.02
 """Time moves on by this, seconds; also the period of the robot's state."""
@@ -41,14 +42,21 @@ class Sample:
     """Radians."""
 
 
+@cache
+def _files() -> tuple[SkillTable, dict[str, Any]]:
+    """The skill table, and the parameters of skill_node."""
+    values = yaml.safe_load(share_path("config", "go2.yaml").read_text(encoding="utf-8"))
+    return load_skills(), values["/**/skill_node"]["ros__parameters"]
+
+
 class VirtualRobot:
     """A robot one can talk to. Everything it did is kept."""
 
     def __init__(self, pipeline: Pipeline, body: Body, posture: str = "standing", **rules: Any) -> None:
         """`rules` differ from the defaults in config/go2.yaml."""
-        values = yaml.safe_load(share_path("config", "go2.yaml").read_text(encoding="utf-8"))
-        values = values["/**/skill_node"]["ros__parameters"] | rules
-        table = load_skills()
+        table, defaults = _files()
+        values = defaults | rules
+        self.table = table
         self.pipeline, self.body, self.now = pipeline, body, 0.0
         self.go2 = Go2(table.firmware, posture, body, 0.5, self.now)
         self.guard = Guard(
@@ -71,7 +79,7 @@ class VirtualRobot:
         decision = self.pipeline.hear(Utterance(text))
         if decision.route is Route.SKILL:
             language = "zh" if is_chinese(text) else "en"
-            command = Command(decision.utterance.utterance_id, decision.label, decision.slots, language)
+            command = Command(decision.utterance.utterance_id, decision.label, decision.slots, language=language)
             fast = decision.source is Source.STOP
             self.carry_out(self.guard.stop(command, self.now) if fast else self.guard.command(command, self.now))
         return decision

@@ -51,7 +51,7 @@ Shows what is heard, decided, done and said, the pose of the robot and the laten
 beside the running nodes, in the same ROS domain. Ctrl-C ends it.
 
   shadow-intent watch
-  shadow-intent watch --namespace rex
+  shadow-intent watch --namespace rex --robot-prefix /rex
 """
 LOG = """\
 Prints the events of a log folder or MCAP file as JSON lines; ROS is not needed. With --recover it first completes the
@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
         "--seconds", type=_seconds, default=math.inf, metavar="S", help="end by itself (default: Ctrl-C)"
     )
     watch.add_argument("--namespace", default="", help="of the nodes (default: none)")
+    watch.add_argument("--robot-prefix", default="", help="in front of the robot's own topics (default: none)")
     log = command("log", "print a log as JSON lines", LOG, run_log)
     log.add_argument("path", type=Path, help="log folder or MCAP file")
     log.add_argument("--recover", action="store_true", help="complete the log of a killed process first")
@@ -293,7 +294,7 @@ def run_watch(options: argparse.Namespace) -> int:
     """`watch`."""
     from shadow_intent.nodes.watch import watch
 
-    return watch(options.seconds, options.namespace)
+    return watch(options.seconds, options.namespace, options.robot_prefix)
 
 
 def run_demo(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from shadow_intent.errors import InputError
 from shadow_intent.gate import FAST_PATH, takes_fast_path
+from shadow_intent.intent import printable
 from shadow_intent.jobs import MAX_JOBS, MAX_PLAN_STEPS, Action, Command, Job, Outbox, Plan, Rules, Stage
 from shadow_intent.motion import Ramps
 from shadow_intent.robot import Request, RobotState
@@ -17,6 +18,9 @@ from shadow_intent.runner import Runner
 from shadow_intent.skills import Skill, SkillTable
 from shadow_intent.speech import POSTURE_NAMES
 from shadow_intent.world import LONG_AGO, World
+
+MAX_NAME_CHARS = 40
+"""So much of an unknown skill's name is said aloud."""
 
 
 class Guard:
@@ -68,7 +72,7 @@ class Guard:
         try:
             skill = self._table[command.label]
         except InputError:
-            self._out.refuse(command, "unknown", name=command.label)
+            self._out.refuse(command, "unknown", name=printable(command.label[:MAX_NAME_CHARS]))
             return self._out.take()
         if takes_fast_path(command.label, command.step) and (command.spoken or command.label == "stop"):
             return self.stop(command, now)

@@ -161,3 +161,8 @@ class Event:
 def is_chinese(text: str) -> bool:
     """True when the text holds a Han character: the product answers it in Chinese."""
     return any("\u4e00" <= c <= "\u9fff" or "\u3400" <= c <= "\u4dbf" for c in text)
+
+
+def printable(text: str) -> str:
+    """The text with each control character as a space: words from outside must not steer a terminal or a voice."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -61,6 +61,8 @@ class Pipeline:
             reason = "no words in the text"
         elif len(text) > MAX_UTTERANCE_CHARS:
             reason = f"{len(text)} characters, at most {MAX_UTTERANCE_CHARS} are read"
+        elif any("\ud800" <= c <= "\udfff" for c in text):
+            reason = "a lone surrogate in the text, which is not a character"
         elif confidence is not None and confidence < self.policy.min_asr_confidence:
             reason = f"speech recogniser confidence {confidence:.2f} < {self.policy.min_asr_confidence:.2f}"
         else:

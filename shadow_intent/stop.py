@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from shadow_intent.intent import MAX_UTTERANCE_CHARS
 from shadow_intent.stop_lexicon import (
     ASK,
     BREAK,
@@ -202,8 +203,11 @@ def _within(tokens: list[str]) -> _Core | None:
 def find(text: str) -> Stop | None:
     """The stop or damp that `text`, any string, commands; None when it commands neither or when that is unclear.
 
-    Time is linear in the length of the text.
+    Time is linear in the length of the text; one beyond MAX_UTTERANCE_CHARS is not read, or a flood of long messages
+    would keep the listener busy when the next stop comes.
     """
+    if len(text) > MAX_UTTERANCE_CHARS:
+        return None
     tokens = tokenize(text)
     core, phrase, rest = _command(tokens, free_end=True) or _clause(tokens) or _within(tokens) or (0, "", [])
     if core == DAMP:

@@ -83,6 +83,7 @@ def test_a_range_is_refused_aloud_and_never_guessed(pipeline: Pipeline, text: st
         (" \t\n", "no words in the text"),
         ("…!?。", "no words in the text"),
         ("\x00\x01", "no words in the text"),
+        ("sit \ud800 down", "a lone surrogate in the text"),
         ("sit " * 2500, f"at most {MAX_UTTERANCE_CHARS} are read"),
     ],
 )

@@ -128,7 +128,7 @@ class CloudClient:
             reply=reply,
             language="zh" if is_chinese(reply) else "en",
             steps=tuple(checked_step(step.label, slots_from(step.slots), self._skills) for step in answer.plan),
-            bundle_id=answer.bundle_id[:64],
+            bundle_id=clean(answer.bundle_id)[:64],
             latency_ms=answer.latency_ms,
         )
 
@@ -142,7 +142,7 @@ def slots_from(message: intent_pb2.Slots) -> Slots:
 
 
 def _cloud_error(error: grpc.RpcError) -> CloudError:
-    code, details = error.code(), error.details() or ""
+    code, details = error.code(), clean(error.details() or "")
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return CloudUnavailable("no answer before the deadline")
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shadow_intent.errors import InputError, PlanError
-from shadow_intent.intent import Slots
+from shadow_intent.intent import Slots, printable
 from shadow_intent.skills import SkillTable
 
 MAX_STEPS = 8
@@ -97,8 +97,7 @@ def reply_begun(text: str) -> bool:
 
 def clean(reply: str) -> str:
     """One printable paragraph of bounded length."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in reply).split())
-    return text[:MAX_REPLY_CHARS]
+    return " ".join(printable(reply).split())[:MAX_REPLY_CHARS]
 
 
 def _step(piece: str, table: SkillTable) -> Step:

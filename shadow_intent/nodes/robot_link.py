@@ -29,8 +29,8 @@ class RobotLink:
         self._tell, self._new_id = tell, new_id
         self._epoch = self._question = 0
         self._stamp: Any = None
-        self._publishers = {name: entities.publisher(topic) for name, topic in interfaces.REQUESTS.items()}
-        self._publishers["sport"] = entities.publisher(interfaces.SPORT_REQUEST)
+        ways = {**interfaces.REQUESTS, "sport": interfaces.SPORT_REQUEST}  # only stop_node writes to the sport service
+        self._publishers = {name: entities.publisher(topic) for name, topic in ways.items()}
         entities.subscribe(interfaces.STOP_STATE, self._on_stop_state)
         entities.subscribe(interfaces.SPORT_STATE, self._on_sport_state, raw=True)
         entities.subscribe(interfaces.LOW_STATE, self._on_low_state)

@@ -6,6 +6,7 @@ import sys
 from functools import partial
 
 from shadow_intent import msg
+from shadow_intent.intent import printable
 from shadow_intent.nodes.witness import Sent, Story, witness
 
 MATCH_S = 5.0
@@ -30,7 +31,7 @@ def tell(story: Story, message: object) -> None:
     """Prints one event."""
     line = describe(story, message)
     if line:
-        print(f"{(story.last_at - story.began) * 1e3:8.1f} ms  {line}", flush=True)
+        print(f"{(story.last_at - story.began) * 1e3:8.1f} ms  {printable(line)}", flush=True)
 
 
 def describe(story: Story, message: object) -> str:

@@ -25,6 +25,7 @@ from unitree_go.msg import LowState, SportModeState
 
 from shadow_intent import msg
 from shadow_intent.api_names import api_name
+from shadow_intent.intent import printable
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import robot_state_from_msg, stamp_to_ns
 from shadow_intent.nodes.dds import use_safe_profile
@@ -57,9 +58,11 @@ class Line:
 class Watcher(Node):
     """Listens to every topic of the product and keeps the newest of each."""
 
-    def __init__(self, namespace: str = "") -> None:
-        """`namespace`: of the nodes it watches."""
-        super().__init__("watch", namespace=namespace)
+    def __init__(self, namespace: str = "", robot_prefix: str = "") -> None:
+        """`namespace`: of the nodes it watches; `robot_prefix`: as in launch/go2.launch.py."""
+        rules = [f"{old}:={new}" for old, new in interfaces.robot_remappings(robot_prefix)]
+        remapped = ["--ros-args", *(item for rule in rules for item in ("-r", rule))] if rules else None
+        super().__init__("watch", namespace=namespace, cli_args=remapped)
         self._lock = threading.Lock()
         self._lines: dict[str, Line] = {}
         self._order: deque[str] = deque()
@@ -110,9 +113,8 @@ class Watcher(Node):
             line.effect_ms = (now - stamp_to_ns(line.intent.header.stamp)) * 1e-6
 
     def _on_request(self, service: str, message: Request) -> None:
-        if (service, message.header.identity.api_id) == ("obstacles_avoid", AVOIDANCE_GET):
-            return  # a question of the guard, asked all the time
-        self._sent = f"{api_name(service, message.header.identity.api_id)} {message.parameter}"
+        if (service, message.header.identity.api_id) != ("obstacles_avoid", AVOIDANCE_GET):  # asked now and then
+            self._sent = f"{api_name(service, message.header.identity.api_id)} {message.parameter}"
 
     def _on_state(self, message: SportModeState) -> None:
         state = robot_state_from_msg(message)
@@ -180,19 +182,14 @@ def _skill(status: msg.SkillStatus) -> Text:
     return Text(printable(f"{status.label} {status.state}{reason}"), style=_COLOURS.get(status.state, "cyan"))
 
 
-def printable(text: str) -> str:
-    """The text without control characters: what was said must not steer the terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def watch(seconds: float, namespace: str) -> int:
+def watch(seconds: float, namespace: str, robot_prefix: str) -> int:
     """Shows the view until Ctrl-C or for so many seconds; without a terminal it prints the last view."""
     use_safe_profile()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     end = time.monotonic() + seconds
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     try:
-        node = Watcher(namespace)
+        node = Watcher(namespace, robot_prefix)
         with (
             suppress(KeyboardInterrupt),
             Spinner(node) as spinner,

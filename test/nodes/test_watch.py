@@ -10,7 +10,7 @@ import sys
 from rich.console import Console
 from support import wait_for
 
-from shadow_intent.nodes.watch import ROWS, Watcher, printable
+from shadow_intent.nodes.watch import ROWS, Watcher
 
 
 def text_of(watcher: Watcher) -> str:
@@ -48,9 +48,11 @@ def test_refusals_come_with_their_reason_and_old_lines_go(ros, robot, person, sk
     assert "flip!" not in text_of(watcher)
 
 
-def test_printable_leaves_words_alone():
-    assert printable("go forward, 往前走") == "go forward, 往前走"
-    assert printable("a\nb\tc\x07\x9b1m\u202e") == "a b c  1m "
+def test_one_robot_of_several_is_watched(ros, domain):
+    watcher = ros(Watcher, "rex", "/rex")
+    names = {name for name, _ in watcher.get_subscriber_names_and_types_by_node("watch", "/rex")}
+    assert {"/rex/intent", "/rex/sportmodestate", "/rex/api/sport/request", "/diagnostics"} <= names
+    assert "/sportmodestate" not in names
 
 
 def test_the_command_ends_by_itself_and_prints_the_view(domain):
