@@ -57,6 +57,8 @@ class Slots:
     """Repetitions or full turns, >= 1."""
     speed: str | None = None
     """One of `SPEEDS`."""
+    little: bool = False
+    """ "A bit", "一点": no quantity, but less than the skill's default; config/skills.yaml says how little."""
 
     def __post_init__(self) -> None:
         for name in ("distance_m", "angle_deg", "duration_s"):
@@ -70,13 +72,17 @@ class Slots:
 
     def as_dict(self) -> dict[str, Any]:
         """Only the quantities that were said."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return {name: getattr(self, name) for name in self._quantities() if getattr(self, name) is not None}
+
+    @classmethod
+    def _quantities(cls) -> list[str]:
+        return [f.name for f in fields(cls) if f.name != "little"]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Slots:
         """The inverse of `as_dict`. Raises InputError on unknown names or bad values."""
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(values) - known)
+        known = cls._quantities()
+        unknown = sorted(set(values) - set(known))
         if unknown:
             raise InputError(f"unknown slot {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
         return cls(**values)

@@ -69,7 +69,7 @@ class Goal:
         if amount is None and "count" in said and turning:
             amount = 360.0 * said["count"]
         if amount is None and slots.duration_s is None:
-            amount = _default_amount(skill, turning)
+            amount = _default_amount(skill, turning, slots.little)
         if amount is not None and turning:
             amount = math.radians(amount)
         return cls(axis, speed * factor, amount, slots.duration_s)
@@ -81,13 +81,15 @@ class Goal:
         return SLACK_S + 2.0 * max(ideal, self.duration_s or 0.0)
 
 
-def _default_amount(skill: Skill, turning: bool) -> float | None:
-    """Metres or degrees of a motion for which nothing was said."""
+def _default_amount(skill: Skill, turning: bool, little: bool) -> float | None:
+    """Metres or degrees of a motion for which nothing was said, or "a bit"."""
     count = skill.slots.get("count")
     if turning and count is not None and count.default is not None:
         return 360.0 * count.default
     bound = skill.slots.get("angle_deg" if turning else "distance_m")
-    return bound.default if bound is not None else None
+    if bound is None:
+        return None
+    return bound.little if little and bound.little is not None else bound.default
 
 
 class Motion:

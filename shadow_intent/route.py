@@ -40,6 +40,8 @@ class Policy:
 def route(utterance: Utterance, prediction: Prediction, slots: Slots, policy: Policy) -> Decision:
     """The decision for a classified utterance; its latency is filled in by the pipeline."""
     to, reason = _route(prediction, policy)
+    if slots.little:
+        reason += "; a little: the smaller default"
     return Decision(
         utterance=utterance,
         route=to,

@@ -45,7 +45,7 @@ RULES: Mapping[str, str] = {
     "parameter": "what Unitree documents for the API id, in its bounds",
     "velocity": "one of vx, vy, vyaw; at the fastest speed at most "
     + ", ".join(f"{limit:g} for {axis}" for axis, limit in SPEED_LIMITS.items()),
-    "slots": "min <= default <= max, numbers > 0, at most "
+    "slots": "min <= little <= default <= max, numbers > 0, at most "
     + ", ".join(f"{limit:g} for {name}" for name, limit in SLOT_LIMITS.items()),
     "from": f"some of {', '.join(POSTURES)}",
     "seconds": f"a number in (0, {LONGEST_S:g}] where the action is request or level",
@@ -174,14 +174,15 @@ def _slots(row: Any, _: float) -> bool:
 
 
 def _bound(name: Any, bound: Any) -> bool:
-    if name not in QUANTITIES or not isinstance(bound, dict) or set(bound) - {"default", "min", "max"}:
+    if name not in QUANTITIES or not isinstance(bound, dict) or set(bound) - {"default", "little", "min", "max"}:
         return False
     if name == "speed":
         return not bound
     most = SLOT_LIMITS[name]
     if not {"min", "max"} <= set(bound) or not all(_number(v, most) for v in bound.values()):
         return False
-    return bool(bound["min"] <= bound.get("default", bound["min"]) <= bound["max"])
+    least: Any = bound["min"]
+    return bool(least <= bound.get("little", least) <= bound.get("default", least) <= bound["max"])
 
 
 def _from(row: Any, _: float) -> bool:

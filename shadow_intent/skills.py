@@ -25,6 +25,8 @@ class Bound:
 
     default: float | None = None
     """Used when nothing was said; None: the skill does without."""
+    little: float | None = None
+    """Used instead for "a bit"; None: the default."""
     min: float | None = None
     max: float | None = None
 

@@ -1,9 +1,9 @@
 """Distances, angles, durations, counts and speeds named in an utterance, English and Chinese.
 
 Of each slot that a label may carry the last quantity wins, because people correct themselves forwards ("two metres, no,
-three"). "A bit", "a few steps" and "几步" name no quantity: the slot stays absent and the skill's default holds, as
-config/skills.yaml gives it. A range, a negative or an impossible quantity leaves the slot absent too, but is `Unclear`:
-the robot says so and does nothing.
+three"). "A few steps" and "几步" name no quantity: the slot stays absent and the skill's default holds, as
+config/skills.yaml gives it; for "a bit" and "一点" its smaller one (`Slots.little`). A range, a negative or an
+impossible quantity leaves the slot absent too, but is `Unclear`: the robot says so and does nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _SPEED_CHANGES = frozenset(["speed_up", "slow_down"])
 _GESTURES = frozenset(["hello", "stretch", "content", "dance", "pose", "bow", "heart", "wiggle_hips", "roll_over"])
 _ATHLETICS = frozenset(["jump", "pounce", "front_flip", "back_flip", "hand_stand", "walk_upright"])
 _REPEATED = _GESTURES | _ATHLETICS | {"spin"}
+_SCALED = _MOVES | {"turn_left", "turn_right"}
 _CARRIERS = _MOVES | _TURNS | _SPEED_CHANGES | _REPEATED
 
 _SMALLEST_BARE_ANGLE = 5.0  # degrees; a bare number below is a count or a name ("turn left one")
@@ -34,7 +35,7 @@ _FULL_TURN = re.compile(
     r"\b(?:full|complete|whole|entire) (?:turn|circle|rotation|revolution|spin|loop|one)\b|\ball the way a?round\b|整圈"
 )
 _ABOUT = re.compile(r"[左右][边面]?[掉调]个?头")  # with a direction it is a turn of 180 degrees
-_HAN_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")
+_HAN_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")  # tokens of Chinese text, joined with spaces
 _Found = list[tuple[float, Quantity]]
 """Candidates for one slot, in its unit, each with where it came from; the last one counts."""
 
@@ -66,7 +67,8 @@ def read(text: str, label: str) -> tuple[Slots, Unclear | None]:
     if label not in _CARRIERS or len(text) > MAX_UTTERANCE_CHARS:
         return NO_SLOTS, None
     said = Reader(text)
-    values: dict[str, Any] = {"speed": _speed(" ".join(t.text for t in said.tokens), label)}
+    plain = _HAN_GAP.sub("", " ".join(token.text for token in said.tokens))
+    values: dict[str, Any] = {"speed": _speed(plain, label)}
     unclear = None
     for name, kind, found in _candidates(said, label):
         if found:
@@ -75,7 +77,9 @@ def read(text: str, label: str) -> tuple[Slots, Unclear | None]:
             values[name] = _bounded(value, kind)
     if values.get("count") is not None:
         values["count"] = int(values["count"])
-    return Slots(**values), unclear
+    little = label in _SCALED and not unclear and bool(units.LITTLE.search(plain))
+    quantified = any(values.get(name) is not None for name in ("distance_m", "angle_deg", "duration_s"))
+    return Slots(**values, little=little and not quantified), unclear
 
 
 def _candidates(said: Reader, label: str) -> list[tuple[str, str, _Found]]:
@@ -194,7 +198,6 @@ def _speed(text: str, label: str) -> str | None:
         return None
     fast = units.BRISK if label in _GESTURES | _ATHLETICS else units.FAST
     patterns = {"slow": units.SLOW, "fast": fast, "normal": units.NORMAL}
-    plain = _HAN_GAP.sub("", text)
-    ends = {speed: max((m.end() for m in pattern.finditer(plain)), default=0) for speed, pattern in patterns.items()}
+    ends = {speed: max((m.end() for m in pattern.finditer(text)), default=0) for speed, pattern in patterns.items()}
     last = max(ends, key=lambda speed: ends[speed])
     return last if ends[last] else None

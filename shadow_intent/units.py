@@ -149,6 +149,15 @@ GESTURE_NOUNS = _words(
     "倒立 造型 转"
 )
 
+LITTLE = re.compile(
+    r"\ba (?:little|tiny|wee|teeny|small)? ?(?:bit|tad|touch|smidge|smidgen|hair|fraction|nudge|whisker|notch)\b"
+    r"|\b(?:a little|slightly|marginally|(?:little|teeny|weeny) bit|bit more|little (?:bit|more))\b"
+    r"|\bslight (?:left|right)\b"
+    r"|\b(?:back|forward|left|right) little$"
+    r"|(?<![快慢])一(?:点|丢丢|丁点|些)|稍微|稍稍|略微|些许|(?<=[前后左右退进转移挪靠走去回缩边])(?:点|些)(?![钟点])"
+)
+"""Less than one would do by oneself; a speed word before 一点 makes it one of the speed."""
+
 # Speed words; a later one wins over an earlier one. Before a gesture "quick" and 快 are impatience, not a speed.
 BRISK = re.compile(r"\b(?:fast|faster|quickly|rapidly|swiftly|full speed)\b|快速|飞快|迅速|快快地")
 NORMAL = re.compile(

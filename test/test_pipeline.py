@@ -63,6 +63,11 @@ def test_a_stop_says_which_words_it_heard() -> None:
         assert decision is not None and decision.reason == reason
 
 
+def test_a_bit_is_said_in_the_reason(pipeline: Pipeline) -> None:
+    decision = pipeline.hear(Utterance("turn left a little bit"))
+    assert decision.slots.little and decision.reason.endswith("; a little: the smaller default")
+
+
 @pytest.mark.parametrize(
     ("text", "reply"),
     [

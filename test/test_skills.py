@@ -163,6 +163,7 @@ WRONG: dict[str, tuple[Change, str, str]] = {
     "a bound beyond reason": (lambda d: _walk(d)["distance_m"].update(max=11.0), "slots", "slots"),
     "an empty bound": (lambda d: _walk(d)["distance_m"].update(min=9.0), "slots", "slots"),
     "a default outside its bounds": (lambda d: _walk(d)["distance_m"].update(default=6.0), "slots", "slots"),
+    "a little above the default": (lambda d: _walk(d)["distance_m"].update(little=2.0), "slots", "slots"),
     "a missing bound": (lambda d: _walk(d)["distance_m"].pop("max"), "slots", "slots"),
     "an unknown slot": (lambda d: _walk(d).update(height={}), "slots", "slots"),
     "an unknown posture": (lambda d: _row(d, "sit").update({"from": ["floating"]}), "from", "from"),

@@ -325,6 +325,39 @@ def test_a_bit_and_a_few_are_the_default_and_nothing_to_ask_about(text: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("back up a bit", "move_backward"),
+        ("a little to the left", "move_left"),
+        ("slightly right", "turn_right"),
+        ("forward little bit more", "move_forward"),
+        ("稍微往左转", "turn_left"),
+        ("往前一点", "move_forward"),
+        ("往后退点儿", "move_backward"),
+    ],
+)
+def test_a_bit_is_less_than_the_default(text: str, label: str) -> None:
+    slots = parse(text, label)
+    assert slots.little and slots.as_dict() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("back up", "move_backward"),
+        ("you're a bit off, turn five degrees left", "turn_left"),
+        ("快一点往前走", "move_forward"),
+        ("慢一点左转", "turn_left"),
+        ("往前走三点五米", "move_forward"),
+        ("turn round a bit", "turn_around"),
+        ("dance a bit", "dance"),
+    ],
+)
+def test_a_bit_of_something_else_is_not(text: str, label: str) -> None:
+    assert not parse(text, label).little
+
+
+@pytest.mark.parametrize(
     "label", ["stop", "damp", "sit", "stand_up", "light_on", "remote", "ignore", "affirm", "no such"]
 )
 def test_other_labels_carry_nothing(label: str) -> None:

@@ -31,6 +31,7 @@ def slots_to_msg(slots: Slots) -> msg.Slots:
         duration_s=math.nan if slots.duration_s is None else float(slots.duration_s),
         count=slots.count or 0,
         speed=slots.speed or "",
+        little=slots.little,
     )
 
 
@@ -49,6 +50,7 @@ def slots_from_msg(message: msg.Slots) -> Slots:
         duration_s=quantity(message.duration_s),
         count=message.count or None,
         speed=message.speed or None,
+        little=message.little,
     )
 
 

@@ -90,7 +90,8 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             remember_prefix(cache, prefix_length)
         adapters = [shadow.steering() for shadow in shadows]
         steering = adapters[0] if rows is None else RowAdapters(adapters, rows)
-        loop = None if kwargs else self._block_loop(cache, input_ids.device)
+        wanted = any(value is not None and value is not False for key, value in kwargs.items() if key != "return_dict")
+        loop = None if wanted else self._block_loop(cache, input_ids.device)
         output: Any
         inputs: dict[str, Any] = {
             "attention_mask": attention_mask,

@@ -16,9 +16,11 @@ from shadow_intent.nodes.convert import slots_from_msg, slots_to_msg, stamp_from
 POSITIVE = st.none() | st.floats(1e-6, 1e6)
 
 
-@given(POSITIVE, POSITIVE, POSITIVE, st.none() | st.integers(1, 2**32 - 1), st.sampled_from([None, *SPEEDS]))
-def test_slots_survive_the_wire(distance_m, angle_deg, duration_s, count, speed):
-    slots = Slots(distance_m, angle_deg, duration_s, count, speed)
+@given(
+    POSITIVE, POSITIVE, POSITIVE, st.none() | st.integers(1, 2**32 - 1), st.sampled_from([None, *SPEEDS]), st.booleans()
+)
+def test_slots_survive_the_wire(distance_m, angle_deg, duration_s, count, speed, little):
+    slots = Slots(distance_m, angle_deg, duration_s, count, speed, little)
     assert slots_from_msg(slots_to_msg(slots)) == slots
 
 

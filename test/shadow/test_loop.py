@@ -103,9 +103,15 @@ def test_a_float_shadow_on_a_bfloat16_base_keeps_its_type(llama: PreTrainedModel
     ids = torch.randint(1, 60, (1, 6))
     fast = model(ids).logits
     model.train().eval()
-    slow = model(ids, output_attentions=False).logits  # an argument for the base: not the loop
+    slow = model(ids, output_attentions=True).logits  # not in the loop
     assert fast.dtype == slow.dtype == torch.bfloat16
     torch.testing.assert_close(fast, slow, atol=0.05, rtol=0.05)
+
+
+def test_generate_runs_in_it(llama: PreTrainedModel, trained: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = trained(llama)
+    monkeypatch.setattr(type(llama), "forward", None)  # transformers' own way is barred
+    assert model.generate(torch.randint(1, 60, (1, 6)), max_new_tokens=3, do_sample=False).shape == (1, 9)
 
 
 @torch.inference_mode()
