@@ -25,7 +25,14 @@ from shadow_intent.event_log import TYPES, EventLog, read_events, recover, run_f
 
 SECOND = 1_000_000_000
 HEADER = {"stamp": {"sec": 12, "nanosec": 34}, "frame_id": ""}
-NO_SLOTS = {"distance_m": math.nan, "angle_deg": math.nan, "duration_s": math.nan, "count": 0, "speed": ""}
+NO_SLOTS = {
+    "distance_m": math.nan,
+    "angle_deg": math.nan,
+    "duration_s": math.nan,
+    "count": 0,
+    "speed": "",
+    "little": False,
+}
 
 
 def intent(**changed: Any) -> dict[str, Any]:
