@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -122,9 +123,13 @@ def test_malformed_messages_neither_move_the_robot_nor_end_a_node(
     for publisher in publishers.values():
         publisher.wait_for_all_acked()
 
+    said_at = [-math.inf]
+
     def obeyed() -> bool:
-        """The forged state and controller are over, and a person is obeyed again."""
-        made.witness.say("sit down please")
+        """The forged state and controller are over, and a person, who says it once a second, is obeyed again."""
+        if time.monotonic() - said_at[0] > 1.0:
+            said_at[0] = time.monotonic()
+            made.witness.say("sit down please")
         return any(r.api_id == 1009 for r in sent(person))
 
     wait_for(obeyed, 30.0)
