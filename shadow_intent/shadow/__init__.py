@@ -21,6 +21,7 @@ from .network import ShadowNetwork, prefix_mask
 from .optim import parameter_groups
 from .pace import Costs
 from .peft_folder import load_peft, save_peft
+from .pretrain import PretrainConfig, Pretraining, Stage
 from .projected import load_projected, save_projected
 from .shadow import Shadow, attach
 from .shadow_peft_folder import load_shadow_peft, save_shadow_peft
@@ -34,6 +35,8 @@ __all__ = [
     "Costs",
     "DetachedLanguage",
     "DetachedShadow",
+    "PretrainConfig",
+    "Pretraining",
     "Shadow",
     "ShadowConfig",
     "ShadowNetwork",
@@ -41,6 +44,7 @@ __all__ = [
     "ShadowedOutput",
     "Speculation",
     "Speculator",
+    "Stage",
     "align_heads",
     "attach",
     "distillation_loss",

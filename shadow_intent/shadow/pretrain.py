@@ -1,0 +1,207 @@
+"""Shadow pretraining: f and P distilled from their base on plain text, so that a detached shadow can write.
+
+Two stages, as in the paper: hidden states and next-token distributions, then distributions alone. The text comes in
+blocks of equal length (`texts`). f reads from left to right here, whatever attention it is used with later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+from .decoders import decoder_of, head_of
+from .network import ShadowNetwork
+
+STATE = "pretrain.pt"
+Blocks = Callable[[int], Iterator[Tensor]]
+"""Endless blocks (T,) of token ids from the given number on; the same ones every time."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A number of steps with one objective."""
+
+    steps: int
+    learning_rate: float
+    """Peak; it rises over the first twentieth of the stage and falls to zero along a cosine."""
+    hidden: float = 0.0
+    """Weight of the relative squared distance of s0 to the base's last hidden state."""
+    kl: float = 1.0
+    """Weight of KL(base || shadow) of the next token, nats."""
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """How a shadow is pretrained."""
+
+    stages: tuple[Stage, ...]
+    batch_size: int = 8
+    """Blocks a step."""
+    weight_decay: float = 0.01
+    bf16: bool = False
+    """Compute in bfloat16; the weights keep their type."""
+    save_every: int = 200
+    """Steps between two saved states."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.stages or any(stage.steps < 1 for stage in self.stages):
+            raise ValueError("stages: expected at least one, each with steps >= 1")
+        if any(stage.hidden < 0 or stage.kl < 0 or stage.hidden + stage.kl == 0 for stage in self.stages):
+            raise ValueError("stages: hidden and kl must be >= 0, and one of them above")
+        if self.batch_size < 1 or self.save_every < 1:
+            raise ValueError("batch_size and save_every must be >= 1")
+
+    @property
+    def steps(self) -> int:
+        """Of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def at(self, step: int) -> tuple[Stage, float]:
+        """The stage of a step and its learning rate."""
+        for stage in self.stages:
+            if step < stage.steps:
+                warmup = max(1, stage.steps // 20)
+                fall = 0.5 * (1 + math.cos(math.pi * step / stage.steps))
+                return stage, stage.learning_rate * min(1.0, (step + 1) / warmup) * fall
+            step -= stage.steps
+        raise ValueError("there is no such step")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After a step."""
+
+    step: int
+    """Steps done."""
+    loss: float
+    hidden: float
+    """Relative squared distance of s0 to the base's last hidden state; nan where it does not count."""
+    kl: float
+    """Nats a token; nan where it does not count."""
+    agreement: float
+    """Share of tokens at which shadow and base expect the same next token."""
+
+
+class Pretraining:
+    """One run; iterate over `run()`.
+
+    Args:
+        network: trained in place.
+        base: the teacher, frozen.
+        blocks: see `texts.TextBlocks` and `texts.SampledBlocks`.
+        folder: keeps the state of the run; a run in the same folder goes on from it.
+    """
+
+    def __init__(
+        self, network: ShadowNetwork, base: PreTrainedModel, blocks: Blocks, config: PretrainConfig, folder: Path
+    ) -> None:
+        self.network, self.base, self.blocks, self.config, self.folder = network, base.eval(), blocks, config, folder
+        base.requires_grad_(False)
+        self.step = 0
+        groups = [
+            {"params": [w for w in network.parameters() if w.ndim > 1], "weight_decay": config.weight_decay},
+            {"params": [w for w in network.parameters() if w.ndim == 1], "weight_decay": 0.0},
+        ]
+        self._optimizer = torch.optim.AdamW(groups, lr=0.0)
+        if (folder / STATE).is_file():
+            self._resume()
+
+    def run(self, limit: int | None = None) -> Iterator[Progress]:
+        """Runs to the end, or for at most `limit` further steps; saves the state now and then and when it stops."""
+        last = self.config.steps if limit is None else min(self.config.steps, self.step + limit)
+        stream = self.blocks(self.step * self.config.batch_size)
+        self.network.train()
+        try:
+            while self.step < last:
+                yield self._one(torch.stack([next(stream) for _ in range(self.config.batch_size)]))
+                if self.step % self.config.save_every == 0:
+                    self.save()
+        finally:
+            self.network.eval()
+            self.save()
+
+    def _one(self, ids: Tensor) -> Progress:
+        """A step on blocks (B, T)."""
+        stage, rate = self.config.at(self.step)
+        torch.manual_seed(self.config.seed + self.step)  # dropout
+        device = self.network.embedding.weight.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
+            loss, parts = distillation(self.network, self.base, ids.to(device), stage.hidden, stage.kl)
+        loss.backward()
+        if not math.isfinite(loss.item()):
+            raise FloatingPointError(f"loss is {loss.item()} at step {self.step}; lower the learning rate")
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return Progress(self.step, loss.item(), *parts)
+
+    def save(self) -> None:
+        """Writes the state beside the old one, then in its place."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "config": asdict(self.config),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        torch.save(state, self.folder / f"{STATE}.part")
+        (self.folder / f"{STATE}.part").replace(self.folder / STATE)
+
+    def _resume(self) -> None:
+        state = torch.load(self.folder / STATE, weights_only=True)
+        ours = asdict(self.config)
+        ours["stages"] = tuple(ours["stages"])
+        if state["config"] != ours:
+            raise ValueError(f"{self.folder / STATE} belongs to a run with other settings; give another folder")
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+
+def distillation(
+    network: ShadowNetwork, base: PreTrainedModel, ids: Tensor, hidden: float, kl: float, rows: int = 1024
+) -> tuple[Tensor, tuple[float, float, float]]:
+    """The weighted objective, and its parts for `Progress`: hidden, kl, agreement.
+
+    Args:
+        ids: (B, T) token ids, all real.
+        hidden, kl: weights as in `Stage`.
+        rows: tokens whose logits are held at a time; a block's would not fit with a large vocabulary.
+    """
+    head = head_of(base)
+    with torch.no_grad():
+        teacher = decoder_of(base)(input_ids=ids, use_cache=False).last_hidden_state  # (B, T, d)
+    state = network(ids)  # (1)  (B, T, d)
+    told, heard = teacher.flatten(0, 1), state.flatten(0, 1)  # (N, d)
+    distance = (heard.float() - told.float()).square().sum() / told.float().square().sum()
+    divergence, same = state.new_zeros((), dtype=torch.float32), 0
+    for start in range(0, len(told), rows) if kl else ():
+        part = slice(start, start + rows)
+        sums: Any = checkpoint(_divergence, heard[part], told[part], head, use_reentrant=False)
+        divergence, same = divergence + sums[0], same + int(sums[1])
+    divergence = divergence / len(told)
+    loss = hidden * distance + kl * divergence
+    parts = (distance.item() if hidden else math.nan, divergence.item() if kl else math.nan)
+    return loss, (*parts, same / len(told) if kl else math.nan)
+
+
+def _divergence(heard: Tensor, told: Tensor, head: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Sum of KL(base || shadow) over the rows, and at how many both expect the same token."""
+    with torch.no_grad():
+        target = F.log_softmax(head(told.to(head.weight.dtype)).float(), dim=-1)  # (n, V)
+    student = F.log_softmax(head(heard.to(head.weight.dtype)).float(), dim=-1)
+    same = student.argmax(-1).eq(target.argmax(-1)).sum()
+    return F.kl_div(student, target, reduction="sum", log_target=True), same

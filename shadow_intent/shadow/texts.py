@@ -1,0 +1,128 @@
+"""Plain text in blocks of tokens: from files, from a Hugging Face dataset, or written by the base itself."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+SUFFIXES = (".txt", ".md", ".jsonl")
+
+
+class TextBlocks:
+    """Texts one after another, an end token between them, cut into blocks. Endless: it begins again at the end.
+
+    Args:
+        texts: called for every pass.
+        tokenizer: of transformers.
+        length: T, tokens of a block.
+    """
+
+    def __init__(self, texts: Any, tokenizer: Any, length: int) -> None:
+        if length < 2:
+            raise ValueError(f"length must be >= 2, got {length}")
+        self._texts, self._tokenizer, self._length = texts, tokenizer, length
+
+    def __call__(self, skip: int = 0) -> Iterator[Tensor]:
+        """Blocks (T,) from number `skip` on. Raises ValueError when all texts together fill none."""
+        return itertools.islice(self._endless(), skip, None)
+
+    def _endless(self) -> Iterator[Tensor]:
+        while True:
+            block = None
+            for block in self._once():
+                yield block
+            if block is None:
+                raise ValueError(f"the texts hold fewer than {self._length} tokens; give more, or a smaller length")
+
+    def _once(self) -> Iterator[Tensor]:
+        waiting: list[int] = []
+        end = self._tokenizer.eos_token_id
+        for text in self._texts():
+            waiting += self._tokenizer(text, add_special_tokens=False).input_ids
+            waiting += [] if end is None else [end]
+            while len(waiting) >= self._length:
+                yield torch.tensor(waiting[: self._length])
+                del waiting[: self._length]
+
+
+def folder_texts(folder: str | Path) -> Iterable[str]:
+    """The texts below a folder, in order of their names: .txt and .md whole, .jsonl line by line (field "text").
+
+    Raises:
+        ValueError: nothing of the kind is there, or a line has no text.
+    """
+    files = sorted(file for file in Path(folder).rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    if not files:
+        raise ValueError(f"{folder}: expected files {', '.join(SUFFIXES)}")
+    for file in files:
+        if file.suffix != ".jsonl":
+            yield file.read_text(encoding="utf-8")
+            continue
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    yield str(json.loads(line)["text"])
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ValueError(f'{file}:{number}: expected an object with "text"') from error
+
+
+def dataset_texts(name: str, split: str = "train", field: str = "text") -> Iterable[str]:
+    """The texts of a Hugging Face dataset, streamed. `name` may be "id:config".
+
+    Raises:
+        ValueError: the datasets package is missing, or the rows have no such field.
+    """
+    try:
+        from datasets import load_dataset  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise ValueError("a dataset id needs the datasets package: pip install datasets") from error
+    identity, _, config = name.partition(":")
+    for row in load_dataset(identity, config or None, split=split, streaming=True):
+        if field not in row:
+            raise ValueError(f"{name}: rows have no field {field!r}, only {', '.join(row)}")
+        yield row[field]
+
+
+class SampledBlocks:
+    """Text that the base writes itself, for when there is none: sampled from a random first token on.
+
+    Args:
+        base: in evaluation mode.
+        length: T, tokens of a block.
+        together: blocks sampled at a time.
+        seed: with it every block is the same each time.
+    """
+
+    def __init__(self, base: PreTrainedModel, length: int, together: int = 8, seed: int = 0) -> None:
+        self._base, self._length, self._together, self._seed = base, length, together, seed
+
+    def __call__(self, skip: int = 0) -> Iterator[Tensor]:
+        """Blocks (T,) from number `skip` on."""
+        for group in itertools.count(skip // self._together):
+            blocks = self._sample(group)
+            yield from blocks[skip % self._together if group == skip // self._together else 0 :]
+
+    @torch.no_grad()
+    def _sample(self, group: int) -> Tensor:
+        """(together, T)"""
+        model: Any = self._base
+        with torch.random.fork_rng():
+            torch.manual_seed(self._seed + 7919 * group)
+            first = torch.randint(model.config.vocab_size, (self._together, 1)).to(model.device)
+            written: Tensor = model.generate(
+                first,
+                attention_mask=torch.ones_like(first),
+                do_sample=True,
+                top_k=0,
+                max_new_tokens=self._length - 1,
+                min_new_tokens=self._length - 1,
+                pad_token_id=0,
+            )
+        return written.cpu()

@@ -1,0 +1,46 @@
+"""The example of docs/shadowpeft.md, as it stands there, on a tiny model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import make_batch, make_llama
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from shadow_intent.shadow import load_shadow
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "shadowpeft.md"
+MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+def test_the_example_runs_and_leaves_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 20
+    assert MODEL in example
+    base = make_llama()
+    base.save_pretrained(tmp_path / "base")
+    words = {
+        word: number
+        for number, word in enumerate(["[UNK]", "The", "robot", "sits", "down", ",", "then", "it", "waves", "."])
+    }
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]").save_pretrained(tmp_path / "base")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(example.replace(MODEL, "base"), str(DOCUMENT), "exec"), names)
+
+    ids, mask = make_batch("right")
+    real = mask.bool()
+    with torch.no_grad():
+        theirs = names["theirs"].eval()(input_ids=ids, attention_mask=mask).logits[real]
+        ours = load_shadow("my-shadow", base).attach(base).eval()
+        torch.testing.assert_close(ours(ids, attention_mask=mask).logits[real], theirs, atol=1e-5, rtol=1e-5)
+        small = AutoModelForCausalLM.from_pretrained("my-small-model")(ids, attention_mask=mask).logits
+        alone = base.lm_head(ours.network(ids, mask))
+        torch.testing.assert_close(small[real], alone[real], atol=1e-5, rtol=1e-5)
+    assert names["written"].written == 8

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import VOCABULARY, excite, make_llama
+
+from shadow_intent.shadow import PretrainConfig, Pretraining, ShadowConfig, ShadowNetwork, Stage
+from shadow_intent.shadow.pretrain import distillation
+from shadow_intent.shadow.texts import SampledBlocks, TextBlocks, folder_texts
+
+LENGTH = 12
+
+
+class Letters:
+    """A tokenizer: every character its code."""
+
+    eos_token_id = 1
+
+    def __call__(self, text: str, add_special_tokens: bool) -> Any:
+        assert not add_special_tokens
+        return type("Encoding", (), {"input_ids": [ord(character) % 50 + 2 for character in text]})
+
+
+def text() -> list[str]:
+    return ["the quick brown fox jumps over the lazy dog", "and the dog sleeps", "while the fox runs on and on"]
+
+
+def run(folder: Path, **settings: Any) -> Pretraining:
+    torch.manual_seed(2)
+    base = make_llama()
+    excite(base.model.layers, 0.3)
+    network = ShadowNetwork.random(base, ShadowConfig(), intermediate_size=24)
+    stages = (Stage(10, 0.01, hidden=1.0), Stage(10, 0.005))
+    config = PretrainConfig(stages, batch_size=2, save_every=4, **settings)
+    return Pretraining(network, base, TextBlocks(text, Letters(), LENGTH), config, folder)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_shadow_comes_to_say_what_the_base_says(tmp_path: Path, bf16: bool) -> None:
+    told = list(run(tmp_path, bf16=bf16).run())
+    assert len(told) == 20
+    assert told[9].hidden < 0.7 * told[0].hidden
+    assert told[-1].kl < 0.7 * told[0].kl
+    assert told[-1].agreement > told[0].agreement
+    assert told[-1].hidden != told[-1].hidden  # nan: no part of the second stage
+
+
+def test_an_interrupted_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
+    whole = [now.loss for now in run(tmp_path / "whole").run()]
+    first = [now.loss for now in run(tmp_path / "parts").run(limit=7)]
+    stopped = run(tmp_path / "parts").run()
+    second = [now.loss for now in itertools.islice(stopped, 5)]
+    stopped.close()  # as when the process is interrupted
+    third = [now.loss for now in run(tmp_path / "parts").run()]
+    assert first + second + third == pytest.approx(whole, abs=1e-6)
+
+
+def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    list(run(tmp_path).run(limit=1))
+    with pytest.raises(ValueError, match="other settings"):
+        run(tmp_path, weight_decay=0.5)
+
+
+def test_the_objective_by_hand_however_it_is_cut() -> None:
+    base = make_llama()
+    network = ShadowNetwork.random(base, ShadowConfig()).eval()
+    ids = torch.randint(1, VOCABULARY, (2, 5))
+    told, state = base.model(ids).last_hidden_state, network(ids)
+    hidden = (state - told).square().sum() / told.square().sum()
+    target, student = (base.lm_head(x).log_softmax(-1) for x in (told, state))
+    kl = (target.exp() * (target - student)).sum(-1).mean()
+    for rows in (3, 1024):
+        loss, parts = distillation(network, base, ids, 0.5, 2.0, rows)
+        torch.testing.assert_close(loss, 0.5 * hidden + 2.0 * kl)
+        assert parts[:2] == pytest.approx((hidden.item(), kl.item()), rel=1e-4)
+    loss.backward()
+    assert all(weight.grad is not None for weight in network.parameters())
+    assert all(weight.grad is None for weight in base.model.layers.parameters())
+
+
+def test_blocks_join_texts_and_begin_again() -> None:
+    blocks = TextBlocks(lambda: ["abc", "defgh"], Letters(), 4)
+    a, b, c, d, e, f, g, h = (ord(letter) % 50 + 2 for letter in "abcdefgh")
+    first = [block.tolist() for block in itertools.islice(blocks(0), 4)]
+    assert first == [[a, b, c, 1], [d, e, f, g], [a, b, c, 1], [d, e, f, g]]
+    assert next(blocks(3)).tolist() == first[3]
+    assert h not in first[1]
+    with pytest.raises(ValueError, match="fewer than 4 tokens"):
+        next(TextBlocks(lambda: ["ab"], Letters(), 4)(0))
+
+
+def test_the_base_writes_its_own_text_the_same_every_time() -> None:
+    blocks = SampledBlocks(make_llama(), LENGTH, together=3, seed=5)
+    state = torch.get_rng_state()
+    first = list(itertools.islice(blocks(0), 5))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(block.shape == (LENGTH,) for block in first)
+    assert torch.equal(next(blocks(4)), first[4])
+    assert not torch.equal(first[0], first[3])
+
+
+def test_texts_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("second")
+    (tmp_path / "a.md").write_text("first")
+    (tmp_path / "c.jsonl").write_text('{"text": "third"}\n{"text": "fourth"}\n')
+    (tmp_path / "d.json").write_text("{}")
+    assert list(folder_texts(tmp_path)) == ["first", "second", "third", "fourth"]
+    (tmp_path / "c.jsonl").write_text(json.dumps({"body": ""}))
+    with pytest.raises(ValueError, match=r'c\.jsonl:1: expected an object with "text"'):
+        list(folder_texts(tmp_path))
+    with pytest.raises(ValueError, match=r"expected files \.txt"):
+        list(folder_texts(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"stages": ()}, {"stages": (Stage(0, 0.1),)}, {"stages": (Stage(1, 0.1, kl=0.0),)}, {"batch_size": 0}],
+)
+def test_settings_out_of_range_are_refused(settings: dict) -> None:
+    with pytest.raises(ValueError):
+        PretrainConfig(**{"stages": (Stage(1, 0.1),), **settings})
