@@ -30,6 +30,7 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.cloud import plan
 from shadow_intent.cloud.base import load_base, load_tokenizer
 from shadow_intent.shadow import Speculator, frequent_tokens, load_shadow
+from training import rivals
 from training.corpus import Exchange, read_exchanges, split_exchanges
 
 PROMPT = 24
@@ -103,10 +104,10 @@ def prefill(base: PreTrainedModel, length: int, rounds: int) -> dict[str, Any]:
 def training_step(name: str, base_name: str, steps: int) -> dict[str, Any]:
     """Tokens per second of CPU time and peak memory of a few steps at the number of weights that ours trains."""
     base = contestants.BASES[base_name](torch.float32)
-    target = contestants.trainable(contestants.ours(base, "peft"))
+    target = rivals.trainable(contestants.ours(base, "peft"))
     if name in ("LoRA", "DoRA"):
-        rank = contestants.lora_rank_for(base, target)
-        model: Any = contestants.lora(base, rank, dora=name == "DoRA")
+        rank = rivals.lora_rank_for(base, target)
+        model: Any = rivals.lora(base, rank, dora=name == "DoRA")
     else:
         model = contestants.ours(base, "peft") if name == "ours" else contestants.METHODS[name](base)
     model.train()
@@ -152,7 +153,7 @@ def speculation(bundle: str, count: int, tokens: int) -> dict[str, Any]:
     """Held-out requests and free text with a trained shadow: acceptance, tokens per pass, ratios of CPU time."""
     base, tokenizer = load_base(), load_tokenizer()
     end: Any = tokenizer.eos_token_id
-    model = load_shadow(Bundle.load(bundle).path, base).attach(contestants.same_weights(base)).eval()
+    model = load_shadow(Bundle.load(bundle).path, base).attach(rivals.same_weights(base)).eval()
     parts = split_exchanges(read_exchanges())
     spoken = [exchange for exchange in parts["test"] if exchange.language == "en"]
     prompts = {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
-from typing import Any
 
 import peft
 import shadow_peft
@@ -15,11 +13,12 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config
 
 from shadow_intent.cloud.base import load_base
 from shadow_intent.shadow import ShadowConfig, ShadowedModel, ShadowNetwork, attach
+from training import rivals
+from training.rivals import same_weights
 
 LAYERS, RANK, GATE, ALPHA = 2, 16, 10, 0.1
 """Of every shadow."""
 LORA_RANK = 8
-LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def smollm2(dtype: torch.dtype) -> PreTrainedModel:
@@ -47,12 +46,6 @@ def qwen3(dtype: torch.dtype) -> PreTrainedModel:
 BASES: dict[str, Callable[[torch.dtype], PreTrainedModel]] = {"smollm2": smollm2, "qwen3": qwen3}
 
 
-def same_weights(base: PreTrainedModel) -> PreTrainedModel:
-    """Another model object over the same parameters."""
-    shared: dict[int, Any] = {id(weight): weight for weight in base.parameters()}
-    return deepcopy(base, shared)
-
-
 def awake(model: nn.Module) -> nn.Module:
     """Gives what starts at zero a value, so that nothing is a special case."""
     for weight in model.parameters():
@@ -61,14 +54,12 @@ def awake(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def lora(base: PreTrainedModel, rank: int = LORA_RANK, dora: bool = False) -> nn.Module:
-    """Unmerged, on all linear layers of the blocks."""
-    config = peft.LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules=LINEAR, use_dora=dora)
-    return awake(peft.get_peft_model(same_weights(base), config))
+def lora(base: PreTrainedModel) -> nn.Module:
+    return awake(rivals.lora(base, LORA_RANK))
 
 
-def dora(base: PreTrainedModel, rank: int = LORA_RANK) -> nn.Module:
-    return lora(base, rank, dora=True)
+def dora(base: PreTrainedModel) -> nn.Module:
+    return awake(rivals.lora(base, LORA_RANK, dora=True))
 
 
 def peft_shadow(base: PreTrainedModel) -> nn.Module:
@@ -106,14 +97,3 @@ METHODS: dict[str, Callable[[PreTrainedModel], nn.Module]] = {
     "shadow-peft": authors_shadow,
     "ours": ours,
 }
-
-
-def trainable(model: nn.Module) -> int:
-    """Weights that get a gradient."""
-    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-
-
-def lora_rank_for(base: PreTrainedModel, weights: int) -> int:
-    """The rank at which LoRA trains about so many weights."""
-    per_rank = trainable(lora(base, 1))
-    return max(1, round(weights / per_rank))

@@ -1,0 +1,208 @@
+"""LoRA, DoRA and ShadowPEFT at the same number of trained weights: `python -m training.compare --clinc data_full.json`.
+
+Every run is a file in the folder of runs; what is there is not run again, so the command may be stopped and repeated,
+and several may work on one folder at once with different --seeds. `--report` makes table and plot of what there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
+from shadow_intent.errors import ShadowIntentError
+from training.compare_runs import Run, Settings, train_and_measure
+from training.compare_tasks import Intents, Replies
+
+SHOTS = 20
+SWEEP = [(8, 1.0), (32, 1.0), (16, 0.1), (16, 0.5)]
+"""Rank and alpha, beside 16 and 1, on the intents with few shots and one seed."""
+TITLES = {
+    ("intents", SHOTS): f"CLINC150, {SHOTS} a class",
+    ("intents", 0): "CLINC150, all",
+    ("replies", 0): "requests with plan and reply",
+}
+"""By task and shots."""
+T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+"""Student's t for a 95 % interval by number of seeds."""
+
+
+def planned(seeds: Sequence[int], pretrained: bool) -> list[Run]:
+    """All runs, the cheap and telling ones first."""
+    runs = []
+    for seed in seeds:
+        for task, shots in (("intents", SHOTS), ("replies", 0), ("intents", 0)):
+            runs += [Run(task, method, seed, shots) for method in ("LoRA", "DoRA", "shadow")]
+            runs += [Run(task, "shadow", seed, shots, update=False), Run(task, "shadow", seed, shots, start="random")]
+            runs += [Run(task, "shadow", seed, shots, start="pretrained")] if pretrained else []
+    return runs + [Run("intents", "shadow", seeds[0], SHOTS, rank=rank, alpha=alpha) for rank, alpha in SWEEP]
+
+
+def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
+    """Does what is not done yet."""
+    settings = Settings(epochs=given.epochs, batch_size=given.batch_size, pretrained=given.pretrained)
+    base, tokenizer = load_base(given.base), load_tokenizer(given.base)
+    given.runs.mkdir(parents=True, exist_ok=True)
+    todo = [run for run in runs if not (given.runs / f"{run.name}.json").is_file()]
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        for number, run in enumerate(todo, start=1):
+            task = (
+                Intents(given.clinc, tokenizer, run.shots, run.seed, given.limit)
+                if run.task == "intents"
+                else Replies(tokenizer, given.limit)
+            )
+            bar = progress.add_task(f"{number}/{len(todo)} {run.name}", total=None)
+            results = train_and_measure(run, settings, base, task, partial(_show, progress, bar))
+            results["settings"] = {"epochs": given.epochs, "batch_size": given.batch_size, "limit": given.limit}
+            file = given.runs / f"{run.name}.json"
+            file.with_suffix(".part").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            file.with_suffix(".part").replace(file)
+
+
+def _show(progress: Progress, bar: Any, step: int, steps: int) -> None:
+    progress.update(bar, completed=step, total=steps)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half the width of its 95 % interval over seeds; nan for a single one."""
+    if len(values) < 2:
+        return values[0], math.nan
+    spread = statistics.stdev(values) / math.sqrt(len(values))
+    return statistics.fmean(values), T95.get(len(values), 1.96) * spread
+
+
+def summarise(folder: Path) -> list[dict[str, Any]]:
+    """A row per task, method and path: mean and interval over seeds."""
+    cells: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for file in sorted(folder.glob("*.json")):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        run = Run(**{name: result[name] for name in asdict(Run("", "", 0))})
+        for path in ("attached", "detached"):
+            if path in result:
+                key = (run.task, run.shots, run.method, run.start, run.update, run.rank, run.alpha, path)
+                cells[key].append({**result, **result[path]})
+    names = ("task", "shots", "method", "start", "update", "rank", "alpha", "path")
+    rows = []
+    for key, found in sorted(cells.items()):
+        row: dict[str, Any] = {**dict(zip(names, key, strict=True)), "seeds": len(found)}
+        for figure in ("accuracy", "exact_plan", "loss", "ms", "train_seconds", "weights"):
+            if figure in found[0]:
+                mean, half = interval([one[figure] for one in found])
+                row[figure] = round(mean, 4)
+                row[f"{figure}_95"] = None if math.isnan(half) else round(half, 4)
+        rows.append(row)
+    return rows
+
+
+def label(row: dict[str, Any]) -> str:
+    """What a row is called."""
+    if row["method"] != "shadow":
+        return str(row["method"])
+    odd = [] if row["start"] == "cut" else [row["start"]]
+    odd += [] if row["update"] else ["no update"]
+    odd += [] if (row["rank"], row["alpha"]) == (16, 1.0) else [f"r {row['rank']}, alpha {row['alpha']:g}"]
+    return f"ShadowPEFT {row['path']}" + (f" ({', '.join(odd)})" if odd else "")
+
+
+def figure(row: dict[str, Any], name: str) -> str:
+    """A mean with its interval."""
+    if name not in row:
+        return ""
+    half = row[f"{name}_95"]
+    return f"{row[name]:.2f}" + ("" if half is None else f" ± {half:.2f}")
+
+
+def report(folder: Path, out: Path) -> None:
+    """Table on the terminal, compare.json and compare.png into `out`. Raises ShadowIntentError without runs."""
+    rows = summarise(folder)
+    if not rows:
+        raise ShadowIntentError(f"{folder} holds no runs yet; run without --report first")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "compare.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    console = Console()
+    titles = {
+        ("intents", SHOTS): f"CLINC150, {SHOTS} a class",
+        ("intents", 0): "CLINC150, all",
+        ("replies", 0): "replies",
+    }
+    for (task, shots), title in titles.items():
+        table = Table("", "accuracy %", "exact plan %", "loss", "ms", "weights", "seconds", "seeds", title=title)
+        for row in (row for row in rows if (row["task"], row["shots"]) == (task, shots)):
+            cells = [figure(row, name) for name in ("accuracy", "exact_plan", "loss", "ms")]
+            cells += [f"{row['weights']:,.0f}", f"{row['train_seconds']:.0f}", str(row["seeds"])]
+            table.add_row(label(row), *cells)
+        if table.row_count:
+            console.print(table)
+    draw(rows, out / "compare.png")
+
+
+def draw(rows: list[dict[str, Any]], file: Path) -> None:
+    """Bars with intervals, a panel per task."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    there = [key for key in TITLES if any((row["task"], row["shots"]) == key for row in rows)]
+    drawing, panels = plt.subplots(1, len(there), figsize=(6 * len(there), 5), squeeze=False)
+    for panel, key in zip(panels[0], there, strict=True):
+        own = [row for row in rows if (row["task"], row["shots"]) == key]
+        name = "accuracy" if key[0] == "intents" else "exact_plan"
+        panel.barh(
+            [label(row) for row in own], [row[name] for row in own], xerr=[row[f"{name}_95"] or 0 for row in own]
+        )
+        panel.set_title(TITLES[key])
+        panel.set_xlabel(f"{name.replace('_', ' ')}, %")
+    drawing.tight_layout()
+    drawing.savefig(file, dpi=120)
+    plt.close(drawing)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.compare", description=__doc__.splitlines()[0])
+    parser.add_argument("--clinc", type=Path, help="data_full.json of CLINC150")
+    parser.add_argument("--runs", type=Path, default=Path("build/compare"), help="folder of runs")
+    parser.add_argument("--out", type=Path, default=Path("docs/results"), help="where the report goes")
+    parser.add_argument("--report", action="store_true", help="only make the report")
+    parser.add_argument("--base", default=EMBEDDED)
+    parser.add_argument("--pretrained", type=Path, help="folder of training.pretrain: adds runs that start from it")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--only", nargs="+", default=[], help="only runs whose name holds one of these")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--limit", type=int, default=0, help="most examples of a part, to try it out")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
+    given = parser.parse_args()
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    try:
+        if not given.report:
+            runs = planned(given.seeds, given.pretrained is not None)
+            chosen = [run for run in runs if not given.only or any(word in run.name for word in given.only)]
+            if given.clinc is None and any(run.task == "intents" for run in chosen):
+                raise ShadowIntentError("--clinc is needed: the path of CLINC150's data_full.json")
+            work(given, chosen)
+        report(given.runs, given.out)
+    except (ShadowIntentError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

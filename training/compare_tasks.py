@@ -1,0 +1,120 @@
+"""What the methods are compared on: intents of CLINC150, and our requests with their plans and replies."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from shadow_intent.cloud import plan
+from shadow_intent.errors import InputError, PlanError
+from shadow_intent.shadow.loss import IGNORE
+from shadow_intent.skills import load_skills
+from training.corpus import Exchange, read_exchanges, split_exchanges
+
+LONGEST = 48
+"""Tokens of an utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows padded on the left."""
+
+    input_ids: Tensor
+    """(B, T)"""
+    attention_mask: Tensor
+    """(B, T)"""
+    labels: Tensor
+    """(B,) classes, or (B, T) tokens of the answer with `IGNORE` elsewhere."""
+
+
+def pad_left(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    """(B, T)"""
+    turned = [torch.tensor(list(reversed(row))) for row in rows]
+    return pad_sequence(turned, batch_first=True, padding_value=value).flip(1)
+
+
+class Intents:
+    """CLINC150 without its out-of-scope part: 150 intents."""
+
+    name = "intents"
+
+    def __init__(self, path: Path, tokenizer: Any, shots: int, seed: int, limit: int = 0) -> None:
+        """`shots`: training utterances per intent, 0 for all; `limit`: most utterances of either part, 0 for all.
+
+        Raises InputError.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            labels = sorted({label for _, label in data["train"]})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: expected data_full.json of CLINC150: {error}") from error
+        self.labels = len(labels)
+        self._tokenizer, self._number = tokenizer, {label: i for i, label in enumerate(labels)}
+        order = random.Random(seed)
+        chosen = []
+        for label in labels:
+            own = sorted(text for text, name in data["train"] if name == label)
+            chosen += [(text, label) for text in order.sample(own, min(shots or len(own), len(own)))]
+        self.train = self._encode(order.sample(chosen, len(chosen))[: limit or None])
+        self.test = self._encode(data["test"][: limit or None])
+
+    def _encode(self, pairs: Sequence[Sequence[str]]) -> list[tuple[list[int], int]]:
+        return [(self._tokenizer(text).input_ids[:LONGEST], self._number[label]) for text, label in pairs]
+
+    def batches(self, part: Sequence[tuple[list[int], int]], size: int, seed: int | None) -> Iterator[Batch]:
+        """One pass, shuffled when there is a seed."""
+        order = list(range(len(part)))
+        if seed is not None:
+            random.Random(seed).shuffle(order)
+        for start in range(0, len(part), size):
+            rows = [part[i] for i in order[start : start + size]]
+            mask = pad_left([[1] * len(ids) for ids, _ in rows], 0)
+            yield Batch(pad_left([ids for ids, _ in rows], 0), mask, torch.tensor([label for _, label in rows]))
+
+
+class Replies:
+    """Requests in English with plan and reply, split as for the bundle."""
+
+    name = "replies"
+    labels = 0
+
+    def __init__(self, tokenizer: Any, limit: int = 0) -> None:
+        """`limit`: most requests of either part, 0 for all."""
+        parts = split_exchanges(read_exchanges())
+        self._tokenizer, self._skills = tokenizer, load_skills()
+        spoken = {part: [e for e in found if e.language == "en"][: limit or None] for part, found in parts.items()}
+        self.train, self.requests = [self._encode(e) for e in spoken["train"]], spoken["test"]
+        self.test = [self._encode(e) for e in self.requests]
+
+    def _encode(self, exchange: Exchange) -> tuple[list[int], list[int]]:
+        """Prompt and answer."""
+        answer = self._tokenizer(plan.render(exchange.reply, exchange.steps), add_special_tokens=False).input_ids
+        return plan.prompt_ids(self._tokenizer, exchange.text), [*answer, self._tokenizer.eos_token_id]
+
+    def batches(self, part: Sequence[tuple[list[int], list[int]]], size: int, seed: int | None) -> Iterator[Batch]:
+        """One pass, shuffled when there is a seed."""
+        order = list(range(len(part)))
+        if seed is not None:
+            random.Random(seed).shuffle(order)
+        for start in range(0, len(part), size):
+            rows = [part[i] for i in order[start : start + size]]
+            ids = pad_left([prompt + answer for prompt, answer in rows], 0)
+            mask = pad_left([[1] * len(prompt + answer) for prompt, answer in rows], 0)
+            labels = pad_left([[IGNORE] * len(prompt) + answer for prompt, answer in rows], IGNORE)
+            yield Batch(ids, mask, labels)
+
+    def exact(self, request: Exchange, written: Sequence[int]) -> bool:
+        """Whether the plan of an answer is the one asked for."""
+        try:
+            answer = plan.parse(self._tokenizer.decode(written, skip_special_tokens=True), self._skills)
+        except PlanError:
+            return False
+        return answer.steps == request.steps
