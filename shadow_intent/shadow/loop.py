@@ -85,7 +85,8 @@ class BlockLoop:
         blocks = list(getattr(decoder, blocks_name(decoder)) if blocks is None else blocks)
         config: Any = decoder.config
         plain = (
-            config.model_type in SHAPED_LIKE_LLAMA
+            not any(is_hooked(module) for module in (decoder, *decoder.children()))
+            and config.model_type in SHAPED_LIKE_LLAMA
             and type(decoder).__module__.startswith("transformers.models.")
             and config._attn_implementation == "sdpa"
             and config.hidden_act == "silu"
@@ -201,10 +202,14 @@ def _is_plain(block: Any) -> bool:
         len(linear) == 7
         and all(type(module) is nn.Linear for module in linear)
         and type(block).__module__.startswith("transformers.models.")
-        and not any(module._forward_hooks or module._forward_pre_hooks for module in modules)
-        and not any("forward" in vars(module) for module in modules)
+        and not any(is_hooked(module) for module in modules)
         and not any(weight.is_meta for weight in block.parameters())
     )
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Whether something else happens when the module is called than its own forward."""
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 def rms_norm(rows: Tensor, weight: Tensor, eps: float) -> Tensor:

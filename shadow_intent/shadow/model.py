@@ -16,7 +16,7 @@ from .cache import remember_prefix
 from .decoders import decoder_of, head_of, table_of
 from .heads import pool
 from .layers import Adapters, RowAdapters, pick
-from .loop import BlockLoop, may_run, run
+from .loop import BlockLoop, is_hooked, may_run, run
 from .loss import class_loss, language_loss
 from .parts import ShadowParts
 
@@ -182,8 +182,9 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
 
     def _block_loop(self, cache: Cache | None, device: torch.device) -> BlockLoop | None:
         """The loop to run the base's blocks in; None when transformers' own forward must."""
-        plain_head = type(self.base.get_output_embeddings()) is nn.Linear
-        if not (may_run(self, device) and plain_head and type(self.base).__module__.startswith("transformers.models.")):
+        head = self.base.get_output_embeddings()
+        plain = type(self.base).__module__.startswith("transformers.models.") and not is_hooked(self.base)
+        if not (plain and type(head) is nn.Linear and may_run(self, device)):
             return None
         if cache is None or not cache.get_seq_length():  # blocks may have been moved, hooked or quantised since
             self._loop = BlockLoop.of(decoder_of(self.base), self._own_blocks)

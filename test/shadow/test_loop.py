@@ -46,18 +46,27 @@ def test_it_is_the_decoder_bit_for_bit(shaped_like_llama: PreTrainedModel, base:
                 assert torch.equal(got[real], expected[real])
 
 
-@pytest.mark.parametrize("change", ["hook", "linear", "eager", "patched"])
+@pytest.mark.parametrize("change", ["hook", "linear", "eager", "patched", "norm"])
 def test_blocks_that_are_not_plain_are_left_to_transformers(llama: PreTrainedModel, change: str) -> None:
     block = llama.model.layers[1]
     if change == "hook":
         block.mlp.register_forward_hook(lambda *_: None)
     elif change == "linear":
         block.mlp.up_proj = nn.Sequential(block.mlp.up_proj)
+    elif change == "norm":
+        llama.model.norm.register_forward_pre_hook(lambda *_: None)
     elif change == "eager":
         llama.set_attn_implementation("eager")
     else:
         block.forward = block.forward
     assert BlockLoop.of(llama.model) is None
+
+
+def test_a_hook_on_the_base_is_called(llama: PreTrainedModel, trained: Build) -> None:
+    model, called = trained(llama), []
+    llama.register_forward_hook(lambda *_: called.append(1))
+    model.generate(torch.randint(1, 60, (1, 6)), max_new_tokens=3, do_sample=False)
+    assert len(called) == 3
 
 
 @pytest.mark.parametrize("dialect", ["paper", "peft"])
