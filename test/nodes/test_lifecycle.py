@@ -61,7 +61,8 @@ def test_a_hundred_cycles_leave_nothing_behind(ros: Callable[..., Any], tmp_path
 
 def test_under_a_simulated_clock_ages_and_pauses_are_simulated(robot, skills, person):
     """... which this test turns."""
-    robot(state_hz=100.0), skills(use_sim_time=True, state_timeout_s=2.0)
+    robot(state_hz=100.0)
+    node = skills(use_sim_time=True, state_timeout_s=2.0)
     clock = person.create_publisher(Clock, "/clock", 10)
     now = 1000.0
 
@@ -74,6 +75,7 @@ def test_under_a_simulated_clock_ages_and_pauses_are_simulated(robot, skills, pe
 
     wait_for(clock.get_subscription_count)
     timer = person.create_timer(0.01, lambda: turn(0.01))
+    wait_for(lambda: node.get_clock().now().nanoseconds > 1e12 and node.ready)  # the first turn made all it knew old
     old = person.say("light_on", age_s=time.time() - now + 60.0)
     assert "seconds old" in person.outcome(old).reason
     assert person.outcome(person.say("light_off", age_s=time.time() - now)).state == "succeeded"
