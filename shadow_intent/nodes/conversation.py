@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
+import grpc
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
@@ -59,14 +60,16 @@ class _Open:
 class Conversations:
     """Used from the node's thread only; gRPC's threads come in through `Owner.post`."""
 
-    def __init__(self, owner: Owner, address: str, skills: SkillTable) -> None:
-        """`address`: host:port, "" when there is no cloud."""
+    def __init__(
+        self, owner: Owner, address: str, skills: SkillTable, credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
+        """`address`: host:port, "" when there is no cloud. `credentials`: see `cloud.tls`; None: plaintext."""
         self._state = "not asked yet" if address else "off"
         """How the last request ended."""
         self.problem = ""
         """Why the last request failed, "" when it did not."""
         self._latency_ms = ""
-        self._owner, self._address, self._skills = owner, address, skills
+        self._owner, self._address, self._skills, self._credentials = owner, address, skills, credentials
         self._client: tuple[float, CloudClient] | None = None
         self._open: _Open | None = None
         self._question: tuple[clarify.Question, float] | None = None  # and when it was asked
@@ -110,7 +113,8 @@ class Conversations:
 
     def values(self) -> dict[str, object]:
         """For diagnostics."""
-        return {"cloud": self._state, "cloud_latency_ms": self._latency_ms}
+        link = "none" if not self._address else "plaintext" if self._credentials is None else "TLS"
+        return {"cloud": self._state, "cloud_link": link, "cloud_latency_ms": self._latency_ms}
 
     def close(self) -> None:
         """Ends the request under way and the connection."""
@@ -124,7 +128,7 @@ class Conversations:
         if self._client is None or self._client[0] != deadline_s:
             if self._client is not None:
                 self._client[1].close()
-            self._client = deadline_s, CloudClient(self._address, deadline_s, self._skills)
+            self._client = deadline_s, CloudClient(self._address, deadline_s, self._skills, self._credentials)
         return self._client[1]
 
     def _say_so_far(self, current: _Open, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
@@ -13,8 +14,8 @@ from unitree_go.msg import SportModeState
 
 from shadow_intent import msg
 from shadow_intent.errors import InputError
-from shadow_intent.intent import Slots
-from shadow_intent.jobs import Say, Status
+from shadow_intent.intent import Slots, is_chinese
+from shadow_intent.jobs import Command, Say, Status
 from shadow_intent.robot import Request, RobotState
 
 NANOSECONDS = 1_000_000_000
@@ -52,6 +53,28 @@ def slots_from_msg(message: msg.Slots) -> Slots:
         speed=message.speed or None,
         little=message.little,
     )
+
+
+def command_from_msg(
+    message: msg.Intent | msg.SkillCommand, text: str, spoken: bool, step: int, now_ns: int
+) -> tuple[Command, str]:
+    """The command a message asks for at `now_ns`, and what is wrong with its slots, "" for nothing.
+
+    `text` is what was said, "" when nothing was. Wrong slots are left out: the command is only there to be refused.
+    """
+    command = Command(
+        message.utterance_id,
+        message.label,
+        session_id=message.session_id,
+        language=message.language or ("zh" if is_chinese(text) else "en"),
+        spoken=spoken,
+        step=step,
+        age_s=(now_ns - stamp_to_ns(message.header.stamp)) * 1e-9,
+    )
+    try:
+        return replace(command, slots=slots_from_msg(message.slots)), ""
+    except InputError as error:
+        return command, str(error)
 
 
 def stamp_to_ns(stamp: Time) -> int:

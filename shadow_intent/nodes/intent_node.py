@@ -8,8 +8,6 @@ itself, is out before anything else that is going on.
 from __future__ import annotations
 
 import sys
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -17,8 +15,9 @@ from std_msgs.msg import String
 
 from shadow_intent import msg
 from shadow_intent.bundle import Bundle
-from shadow_intent.event_log import EventLog, run_folder
-from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Utterance
+from shadow_intent.cloud.client import is_loopback
+from shadow_intent.cloud.tls import channel_credentials
+from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.classifier_thread import MAX_WAITING, ClassifierThread
 from shadow_intent.nodes.conversation import Conversations
@@ -26,15 +25,13 @@ from shadow_intent.nodes.diagnose import diagnostics
 from shadow_intent.nodes.inbox import Inbox
 from shadow_intent.nodes.managed import ManagedNode
 from shadow_intent.nodes.params import IntentParams
+from shadow_intent.nodes.recorder import Recorder
 from shadow_intent.nodes.run import run
 from shadow_intent.nodes.utterances import ignored, intent_to_msg, refusal, reply_of, utterance_of, voice_command
 from shadow_intent.pipeline import Pipeline, hear_stop
 from shadow_intent.skills import load_skills
 
-DEFAULT_LOG = "~/.ros/shadow_intent"
 PUBLISHED = (interfaces.INTENT, interfaces.REPLY, interfaces.SKILL_COMMAND, interfaces.DIAGNOSTICS)
-RECORDED = (interfaces.REPLY, interfaces.SKILL_COMMAND, interfaces.SKILL_STATUS)
-"""What other nodes publish too, so it is logged as it is heard."""
 CLOSE_S = 2.0
 """How long the end of the process waits for the node's thread, seconds."""
 
@@ -55,21 +52,21 @@ class IntentNode(ManagedNode[IntentParams]):
 
     def set_up(self, values: IntentParams) -> None:
         """Loads bundle and classifier, opens the log."""
+        tls = channel_credentials(values.cloud_ca_file, values.cloud_certificate_file, values.cloud_key_file)
+        if tls is None and values.cloud_address and not is_loopback(values.cloud_address):
+            self.get_logger().warning(f"the link to {values.cloud_address} is plaintext: set cloud_ca_file")
         skills = load_skills()
         self._bundle = Bundle.load(values.bundle)
         pipeline = Pipeline.from_bundle(self._bundle, skills, values.threads)
-        folder = run_folder(Path(values.log_directory or DEFAULT_LOG).expanduser())
-        self.log = EventLog(folder, values.redact_text, self.get_namespace())
+        self.recorder = Recorder(self, self.entities, values.log_directory, values.redact_text)
         self._redact = values.redact_text
-        self._conversations = Conversations(self, values.cloud_address, skills)
+        self._conversations = Conversations(self, values.cloud_address, skills, tls)
         self.classifier = ClassifierThread(pipeline, self._decided, self._dropped, self.post)
         self._outlets = {topic.name: self.entities.publisher(topic) for topic in PUBLISHED}
         self.entities.subscribe(interfaces.VOICE_COMMAND, self._on_voice_command)
         self.entities.subscribe(interfaces.VOICE_TEXT, self._on_voice_text)
-        for topic in RECORDED:
-            self.entities.subscribe(topic, partial(self._record, topic.name))
         self.entities.timer(values.diagnostics_hz, self._diagnose)
-        self.get_logger().info(f"bundle {self._bundle.bundle_id}, log {folder}")
+        self.get_logger().info(f"bundle {self._bundle.bundle_id}, log {self.recorder.log.folder}")
 
     def stand_down(self) -> None:
         """What the cloud still says is dropped."""
@@ -80,7 +77,7 @@ class IntentNode(ManagedNode[IntentParams]):
         self._conversations.close()
         self.classifier.close()
         del self.classifier  # and with it the model
-        self.log.close()
+        self.recorder.close()
 
     def now(self) -> Time:
         """ROS time."""
@@ -94,7 +91,7 @@ class IntentNode(ManagedNode[IntentParams]):
         """Publishes a decision as an intent, then logs it."""
         message = intent_to_msg(decision, self._redact)
         self.publish(interfaces.INTENT, message)
-        self._record(interfaces.INTENT.name, message)
+        self.recorder.record(interfaces.INTENT.name, message)
 
     def _on_voice_text(self, message: String) -> None:
         self._on_voice_command(voice_command(message.data, self.now()))
@@ -104,13 +101,12 @@ class IntentNode(ManagedNode[IntentParams]):
             return
         now_ns = self.get_clock().now().nanoseconds
         utterance = utterance_of(message, now_ns)
-        decision = hear_stop(utterance) if len(utterance.text) <= MAX_UTTERANCE_CHARS else None
-        decision = decision or refusal(utterance, now_ns, self.get_parameter("max_command_age_s").value)
+        decision = hear_stop(utterance) or refusal(utterance, now_ns, self.get_parameter("max_command_age_s").value)
         if decision is not None:
             self._act_on(decision)
         else:
             self.classifier.add(utterance)
-        self._record(interfaces.VOICE_COMMAND.name, message)
+        self.recorder.record(interfaces.VOICE_COMMAND.name, message)
 
     def _dropped(self, utterance: Utterance) -> None:
         self._act_on(ignored(utterance, f"{MAX_WAITING} newer utterances wait for the classifier"))
@@ -129,15 +125,6 @@ class IntentNode(ManagedNode[IntentParams]):
         if decision.route is Route.REMOTE:
             self._conversations.begin(decision, self.get_parameter("cloud_deadline_s").value)
 
-    def _record(self, topic: str, message: Any) -> None:
-        """Logs; of a reply only its complete text. A full disk ends the log, not the node."""
-        if isinstance(message, msg.Reply) and not message.final:
-            return
-        try:
-            self.log.append(topic, message, self.get_clock().now().nanoseconds)
-        except OSError as error:
-            self.get_logger().error(f"nothing more is logged: {error}")
-
     def _diagnose(self) -> None:
         """Warns when the cloud failed last time."""
         values = {
@@ -147,7 +134,7 @@ class IntentNode(ManagedNode[IntentParams]):
             "intent_listeners": self._outlets[interfaces.INTENT.name].get_subscription_count(),
             **self.classifier.values(),
             **self._conversations.values(),
-            "log": self.log.folder,
+            "log": self.recorder.log.folder,
         }
         self.publish(
             interfaces.DIAGNOSTICS, diagnostics(self, "intents", self._conversations.problem, "listening", values)

@@ -59,6 +59,11 @@ class IntentParams(_Checked):
     bundle: str = _parameter("", "folder of the bundle to load; empty: the one that ships with the package")
     threads: int = _parameter(1, "threads of the classifier", low=1, high=8)
     cloud_address: str = _parameter("127.0.0.1:50051", "host:port of the cloud server; empty: no cloud is asked")
+    cloud_ca_file: str = _parameter("", "PEM file of who signed the cloud server's certificate; empty: plaintext")
+    cloud_certificate_file: str = _parameter(
+        "", "PEM file of the certificate shown to a cloud server that asks for one; empty: none"
+    )
+    cloud_key_file: str = _parameter("", "PEM file of its private key; empty: none")
     cloud_deadline_s: float = _parameter(
         8.0, "s until an unanswered cloud request is given up", low=0.1, high=60.0, runtime=True
     )

@@ -9,21 +9,21 @@ import itertools
 import sys
 import threading
 import time
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from std_msgs.msg import Header
 
 from shadow_intent import msg
-from shadow_intent.errors import InputError, RobotError
+from shadow_intent.errors import RobotError
 from shadow_intent.gate import takes_fast_path
 from shadow_intent.guard import Guard
-from shadow_intent.intent import Route, is_chinese
-from shadow_intent.jobs import Command, Rules, Say, Send
+from shadow_intent.intent import Route
+from shadow_intent.jobs import Rules, Say, Send
 from shadow_intent.motion import Ramps
 from shadow_intent.nodes import interfaces
-from shadow_intent.nodes.convert import say_to_msg, slots_from_msg, stamp_to_ns, status_to_msg
+from shadow_intent.nodes.convert import command_from_msg, say_to_msg, status_to_msg
 from shadow_intent.nodes.dds import unsafe_reason
 from shadow_intent.nodes.diagnose import diagnostics
 from shadow_intent.nodes.entities import pace, seconds
@@ -103,23 +103,10 @@ class SkillNode(ManagedNode[SkillParams]):
     def _command(self, message: Any, text: str, spoken: bool, step: int = 0) -> None:
         if not self.active:
             return
-        age_s = (self.get_clock().now().nanoseconds - stamp_to_ns(message.header.stamp)) * 1e-9
-        language = message.language or ("zh" if is_chinese(text) else "en")
-        command = Command(
-            message.utterance_id,
-            message.label,
-            session_id=message.session_id,
-            language=language,
-            spoken=spoken,
-            step=step,
-            age_s=age_s,
-        )
         self.guard.world.rules = _rules(self.declared.read())
-        try:
-            command = replace(command, slots=slots_from_msg(message.slots))
-        except InputError as error:
-            detail = str(error)
-            self._tell(lambda guard, now: guard.reject(command, detail))
+        command, problem = command_from_msg(message, text, spoken, step, self.get_clock().now().nanoseconds)
+        if problem:
+            self._tell(lambda guard, now: guard.reject(command, problem))
         else:
             self._tell(lambda guard, now: guard.command(command, now))
 
@@ -128,21 +115,14 @@ class SkillNode(ManagedNode[SkillParams]):
         world, now = self.guard.world, seconds(self._pace)
         if self.active and world.avoiding is None:
             self._robot.ask_avoidance()
-        problem = "" if world.fresh(now) else f"no recent message on {interfaces.SPORT_STATE.name}"
-        problem = problem if world.stoppable(now) else "stop_node does not run: nothing moves"
         values = {
             "active": self.active,
-            "firmware": world.firmware,
-            "state_age_s": f"{now - world.state_at:.3f}",
-            "stop_node_age_s": f"{now - world.stop_node_at:.3f}",
-            "posture": world.state.posture,
-            "battery_percent": world.battery,
-            "avoids_obstacles": world.avoiding,
+            **world.values(now),
             "moving": self.guard.moving,
             "jobs": self.guard.jobs,
             "hazardous_allowed": world.rules.allow_hazardous,
         }
-        self._diagnostics.publish(diagnostics(self, "robot", problem, "following the robot", values))
+        self._diagnostics.publish(diagnostics(self, "robot", world.problem(now), "following the robot", values))
 
 
 def _rules(values: SkillParams) -> Rules:

@@ -49,7 +49,7 @@ def test_a_bundle_that_is_not_there_is_named() -> None:
 def test_help_explains_the_options() -> None:
     result = run("--help")
     assert result.returncode == 0
-    for option in ("--config", "--address", "--base", "--bundle", "--log-level"):
+    for option in ("--config", "--address", "--base", "--bundle", "--tls-certificate", "--tls-key", "--log-level"):
         assert option in result.stdout
 
 
@@ -79,7 +79,7 @@ def test_the_shipped_settings_are_read() -> None:
         ("base", 7),
         ("base_languages", []),
         ("base_languages", "en"),
-        ("tls_certificate", "only-one.pem"),
+        ("tls_client_ca", 7),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, key: str, value: object) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from certificates import Identity, self_signed
 from ear import Ear, ScriptedCloud
 from support import wait_for
 
@@ -13,8 +15,11 @@ pytest.importorskip("rclpy")
 pytest.importorskip("shadow_intent.msg", reason="messages are not built")
 
 
+from shadow_intent.bundle import Bundle
 from shadow_intent.cloud.client import UNAVAILABLE
 from shadow_intent.cloud.plan import Step
+from shadow_intent.cloud.server import create_server
+from shadow_intent.cloud.tls import server_credentials
 from shadow_intent.intent import NO_SLOTS, Slots
 from shadow_intent.nodes.conversation import UNUSABLE
 
@@ -119,3 +124,39 @@ def test_a_plan_beyond_a_bound_is_not_sent(ear: Callable[..., Ear], cloud: Scrip
     wait_for(lambda: story.closing and story.said)
     assert not story.commands and story.said == [UNUSABLE["en"]]
     assert story.closing is not None and "outside [0.05, 5]" in story.closing.reason
+
+
+@pytest.fixture
+def identities(tmp_path: Path) -> tuple[Identity, Identity]:
+    """Of the server and of the robot."""
+    return self_signed(tmp_path, "server"), self_signed(tmp_path, "robot")
+
+
+@pytest.fixture
+def guarded_cloud(identities: tuple[Identity, Identity], bundle_folder: Path) -> Iterator[str]:
+    """Address of a server that answers this robot alone, over TLS."""
+    server, robot = identities
+    credentials = server_credentials(server.certificate, server.key, robot.certificate)
+    made, port = create_server("127.0.0.1:0", ScriptedCloud(Bundle.load(bundle_folder)), credentials)
+    made.start()
+    yield f"127.0.0.1:{port}"
+    made.stop(0).wait()
+
+
+def test_the_link_is_encrypted_when_the_parameters_say_so(
+    ear: Callable[..., Ear], guarded_cloud: str, identities: tuple[Identity, Identity]
+) -> None:
+    server, robot = identities
+    files = {"cloud_certificate_file": robot.certificate, "cloud_key_file": robot.key}
+    made = ear(cloud_address=guarded_cloud, cloud_ca_file=server.certificate, **files)
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing and story.said)
+    assert story.said == ["Fine."]
+
+
+def test_a_robot_without_the_certificate_is_not_answered(
+    ear: Callable[..., Ear], guarded_cloud: str, identities: tuple[Identity, Identity]
+) -> None:
+    story = ear(cloud_address=guarded_cloud, cloud_ca_file=identities[0].certificate).say("why is the sky blue")
+    wait_for(lambda: story.closing and story.said)
+    assert story.said == [UNAVAILABLE["en"]]

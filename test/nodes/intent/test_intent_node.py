@@ -166,12 +166,23 @@ def test_it_can_be_configured_again(ear: Callable[..., Ear]) -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"bundle": "/absent"}, {"threads": 99}, {"bravery": 1}, {"log_directory": "/dev/null/log"}]
+    ("parameters", "words"),
+    [
+        ({"bundle": "/absent"}, "/absent"),
+        ({"threads": 99}, "threads"),
+        ({"bravery": 1}, "bravery: unknown"),
+        ({"log_directory": "/dev/null/log"}, "/dev/null/log"),
+        ({"cloud_ca_file": "/absent.pem"}, "cloud_ca_file: /absent.pem cannot be read"),
+        ({"cloud_key_file": "/absent.key"}, "cloud_certificate_file and cloud_key_file: give both or neither"),
+    ],
 )
-def test_a_wrong_parameter_keeps_it_unconfigured(ear: Callable[..., Ear], parameters: dict[str, Any]) -> None:
+def test_a_wrong_parameter_keeps_it_unconfigured_and_is_named(
+    ear: Callable[..., Ear], capfd: pytest.CaptureFixture[str], parameters: dict[str, Any], words: str
+) -> None:
     made = ear(activate=False, **parameters)
     with pytest.raises(ShadowIntentError, match="refused to change its state"):
         made.witness.change_state("intent_node", Transition.TRANSITION_CONFIGURE)
+    assert words in capfd.readouterr().err
 
 
 def test_diagnostics_name_the_bundle_and_the_state_of_the_cloud(ear: Callable[..., Ear]) -> None:
@@ -195,7 +206,7 @@ def test_a_full_disk_ends_the_log_and_not_the_node(ear: Callable[..., Ear], monk
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(made.node.log, "append", full)
+    monkeypatch.setattr(made.node.recorder.log, "append", full)
     assert made.say("sit down").decision.label == "sit"
     assert made.say("stop").decision.label == "stop"
 
