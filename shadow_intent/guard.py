@@ -118,13 +118,24 @@ class Guard:
         for job in [j for j in self._runner.jobs if j.moves]:
             self._runner.end(job, "preempted", now, key)
 
+    def clock_set_back(self, now: float) -> list[Action]:
+        """A simulated clock went backwards: no deadline and no age means anything any more."""
+        actions = self._give_up("clock", now)
+        self.world.forget_times()
+        self._last = None, LONG_AGO
+        return actions
+
     def shut_down(self, now: float) -> list[Action]:
-        """The node ends: a moving robot is stopped, everything else is given up."""
+        """The node ends."""
+        return self._give_up("shut_down", now)
+
+    def _give_up(self, key: str, now: float) -> list[Action]:
+        """A moving robot is stopped, everything else is given up."""
         if any(job.exclusive and job.stage is not Stage.ASKED for job in self._runner.jobs):
             self._runner.send_stop()
-        self._drop("shut_down", now)
+        self._drop(key, now)
         for job in list(self._runner.jobs):
-            self._runner.end(job, "preempted", now, "shut_down")
+            self._runner.end(job, "preempted", now, key)
         return self._out.take()
 
     @property

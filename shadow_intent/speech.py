@@ -11,6 +11,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "battery": ("My battery is too low for that: {percent} percent.", "电量太低：百分之{percent}。"),
     "bounds": ("I can't do that: {detail}.", "我做不到：{detail}。"),
     "cancelled": ("All right, I won't.", "好的，不做了。"),
+    "clock": ("I stopped: the clock was set back.", "时钟被往回调，我停下了。"),
     "code": ("The robot refused: {detail} (code {code}).", "机器人拒绝了：{detail}（代码{code}）。"),
     "controller": ("Someone is using the hand controller.", "有人正在使用遥控器。"),
     "damped": ("My motors are off. Tell me to stand up first.", "电机已关闭，请先让我站起来。"),

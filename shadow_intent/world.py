@@ -32,6 +32,10 @@ class World:
         """Whether the robot avoids obstacles; None until it has said."""
         self.stop_node_at = LONG_AGO
 
+    def forget_times(self) -> None:
+        """Nothing counts as recent until it is heard of again."""
+        self.state_at = self.controller_at = self.stop_node_at = LONG_AGO
+
     def fresh(self, now: float) -> bool:
         """True while the robot's state is recent enough to act on."""
         return now - self.state_at <= self.rules.state_timeout_s

@@ -96,6 +96,7 @@ EVENTS: dict[str, Callable[[Scene], object]] = {
     "stop_node is gone": lose_stop_node,
     "stop_node stopped it": lambda s: s.keep(s.guard.halted(s.now)),
     "the node ends": lambda s: s.keep(s.guard.shut_down(s.now)),
+    "the clock is set back": lambda s: s.keep(s.guard.clock_set_back(s.now)),
 }
 
 STAGE_TABLE = """
@@ -121,6 +122,7 @@ the hand controller   | ASKED          | preempted                  | SENT      
 stop_node is gone     | ASKED          | timed_out                  | SENT                    | ACTING                  | timed_out StopMove      | STOPPING
 stop_node stopped it  | preempted      | preempted                  | preempted               | preempted               | preempted               | preempted
 the node ends         | preempted      | preempted StopMove         | preempted StopMove      | preempted StopMove      | preempted StopMove      | preempted StopMove
+the clock is set back | preempted      | preempted StopMove         | preempted StopMove      | preempted StopMove      | preempted StopMove      | preempted StopMove
 """  # noqa: E501
 """event | what the job comes to in each stage, and requests other than Move that follow."""
 

@@ -88,10 +88,10 @@ class IntentNode(ManagedNode[IntentParams]):
         self._outlets[topic.name].publish(message)
 
     def announce(self, decision: Decision) -> None:
-        """Publishes a decision as an intent, then logs it."""
+        """Logs a decision, then publishes it as an intent: what anybody saw is in the log, whatever happens next."""
         message = intent_to_msg(decision, self._redact)
-        self.publish(interfaces.INTENT, message)
         self.recorder.record(interfaces.INTENT.name, message)
+        self.publish(interfaces.INTENT, message)
 
     def _on_voice_text(self, message: String) -> None:
         self._on_voice_command(voice_command(message.data, self.now()))
@@ -99,6 +99,7 @@ class IntentNode(ManagedNode[IntentParams]):
     def _on_voice_command(self, message: msg.VoiceCommand) -> None:
         if not self.active:
             return
+        self.recorder.record(interfaces.VOICE_COMMAND.name, message)
         now_ns = self.get_clock().now().nanoseconds
         utterance = utterance_of(message, now_ns)
         decision = hear_stop(utterance) or refusal(utterance, now_ns, self.get_parameter("max_command_age_s").value)
@@ -106,7 +107,6 @@ class IntentNode(ManagedNode[IntentParams]):
             self._act_on(decision)
         else:
             self.classifier.add(utterance)
-        self.recorder.record(interfaces.VOICE_COMMAND.name, message)
 
     def _dropped(self, utterance: Utterance) -> None:
         self._act_on(ignored(utterance, f"{MAX_WAITING} newer utterances wait for the classifier"))

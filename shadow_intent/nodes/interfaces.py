@@ -8,10 +8,12 @@ prefix in front of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
@@ -45,10 +47,15 @@ class Topic:
     type: Any
     """Message class."""
     qos: QoSProfile
+    lifespan_s: float = 0.0
+    """What a reader has not received so long after it was sent, it never does; 0: no limit."""
 
     def publisher(self, node: Node) -> Any:
         """A publisher of `node`."""
-        return node.create_publisher(self.type, self.name, self.qos)
+        qos = copy(self.qos)
+        if self.lifespan_s:
+            qos.lifespan = Duration(seconds=self.lifespan_s)
+        return node.create_publisher(self.type, self.name, qos)
 
     def subscribe(self, node: Node, callback: Callable[[Any], None], raw: bool = False) -> Any:
         """A subscription of `node`; `callback` takes the message, or its serialised bytes when `raw`."""
@@ -66,7 +73,10 @@ SPORT_REQUEST = Topic("sport_request", Request, COMMANDS)
 STOP_STATE = Topic("stop_state", StopState, COMMANDS)
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, COMMANDS)
 
-REQUESTS = {service: Topic(f"/api/{service}/request", Request, COMMANDS) for service in SERVICES}
+CALL_LIFESPAN_S = 4.0
+"""After a break in the network nothing may happen that was asked for before it. More than the 3 s after which a Fast
+DDS writer looks for what was lost on the way, so that a single lost datagram is still repaired."""
+REQUESTS = {service: Topic(f"/api/{service}/request", Request, COMMANDS, CALL_LIFESPAN_S) for service in SERVICES}
 """Unitree calls, by service."""
 RESPONSES = {service: Topic(f"/api/{service}/response", Response, COMMANDS) for service in SERVICES}
 """Their answers, by service."""

@@ -66,6 +66,7 @@ class SkillNode(ManagedNode[SkillParams]):
         new_id = itertools.count(time.monotonic_ns()).__next__  # unique, as in Unitree's SDK
         self.guard = Guard(table, values.firmware or table.firmware, _rules(values), ramps, new_id)
         self._pace = pace(self)
+        self._now = seconds(self._pace)
         self._robot = RobotLink(self.entities, self._tell, new_id)
         self._status = self.entities.publisher(interfaces.SKILL_STATUS)
         self._reply = self.entities.publisher(interfaces.REPLY)
@@ -84,7 +85,9 @@ class SkillNode(ManagedNode[SkillParams]):
         """The guard hears of an event; what it wants is published, in order."""
         with self._lock:
             header = Header(stamp=self.get_clock().now().to_msg())
-            for action in event(self.guard, seconds(self._pace)) or ():
+            before, self._now = self._now, seconds(self._pace)
+            actions = self.guard.clock_set_back(self._now) if self._now < before else []
+            for action in (*actions, *(event(self.guard, self._now) or ())):
                 if isinstance(action, Send):
                     self._robot.send(action.request)
                 elif isinstance(action, Say):

@@ -208,3 +208,10 @@ def test_urgency_is_what_the_system_permits():
         assert nice == priority.URGENT
     else:
         assert said.startswith("ordinary: ") and (policy, nice) == (os.SCHED_OTHER, 0)
+
+
+def test_after_a_break_in_the_network_the_robot_gets_nothing_that_is_older_than_a_few_seconds(
+    skills: Skills,
+) -> None:
+    (writer,) = skills.person.get_publishers_info_by_topic("/api/sport/request")
+    assert writer.qos_profile.lifespan.nanoseconds == interfaces.CALL_LIFESPAN_S * 1e9
