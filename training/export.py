@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from rich.progress import track
 from scipy.special import softmax
 
@@ -39,18 +40,23 @@ from training.recipe import DEFAULT, Recipe
 from training.single import SingleLlama, SingleUtterance, suits
 from training.train import PARTS
 
+TABLE_BLOCK = 64
+"""Values of the token table that share a scale."""
 SAMPLES = 24
 """Utterances stored with their logits."""
 NOTICE = """\
 This bundle holds weights derived from SmolLM2-135M-Instruct by Hugging Face, licensed under the Apache License,
 Version 2.0 (https://www.apache.org/licenses/LICENSE-2.0): its first decoder blocks, fine-tuned, and rows of its token
-embedding, quantised to 8 bits. The changes are the training described in bundle.json under "training". The utterances
-it was trained on are part of the shadow_intent source distribution under the same licence.
+embedding, quantised to 8 and 4 bits. The changes are the training described in bundle.json under "training". The
+utterances it was trained on are part of the shadow_intent source distribution under the same licence.
 """
 
 
 def to_onnx(detached: DetachedShadow, path: Path, max_tokens: int) -> None:
-    """int8 ONNX of one utterance: input_ids (1, T) -> logits (1, num_labels), T in [1, max_tokens]."""
+    """ONNX of one utterance, 8-bit with a 4-bit token table.
+
+    input_ids (1, T) -> logits (1, num_labels), T in [1, max_tokens].
+    """
     single = (SingleLlama(detached, max_tokens) if suits(detached) else SingleUtterance(detached)).eval()
     with tempfile.TemporaryDirectory() as scratch:
         exact = Path(scratch) / "exact.onnx"
@@ -71,17 +77,26 @@ def to_onnx(detached: DetachedShadow, path: Path, max_tokens: int) -> None:
             del node.metadata_props[:]
             node.doc_string = ""
         onnx.save(model, exact)
-        table = Path(scratch) / "table.onnx"
-        quantize_dynamic(exact, table, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8)
+        products = Path(scratch) / "products.onnx"
         quantize_dynamic(
-            table,
-            path,
+            exact,
+            products,
             op_types_to_quantize=["MatMul", "Gemm"],
             per_channel=True,
             reduce_range=True,  # x86 without VNNI saturates 8-bit products: logits would depend on the processor
             weight_type=QuantType.QInt8,
             extra_options={"MatMulConstBOnly": True},
         )
+        table = MatMulNBitsQuantizer(
+            onnx.load(products),
+            bits=4,
+            block_size=TABLE_BLOCK,
+            is_symmetric=True,
+            op_types_to_quantize=("Gather",),
+            quant_axes=(("Gather", 1),),
+        )
+        table.process()
+        table.model.save_model_to_file(str(path))
 
 
 def write_bundle(

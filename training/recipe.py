@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ class Recipe:
     seed: int
     num_layers: int
     """Blocks cut from the base."""
+    mlp_width: int
+    """Neurons kept in the MLP of each block once the teacher is trained; 0: all, and no teacher."""
     rank: int
     gate_width: int
     alpha: float
@@ -36,8 +38,12 @@ class Recipe:
     """Longest utterance the robot reads, tokens."""
     frequent_merges: int
     """General merges of the base the robot's tokenizer keeps."""
+    teacher_epochs: int
+    """Passes over the utterances of the teacher, the shadow with all its neurons; it learns no replies."""
     epochs: int
     """Passes over the utterances."""
+    distillation: float
+    """Weight of the loss against the teacher's logits, in [0, 1); the labels have the rest."""
     batch_size: int
     learning_rate: float
     """Peak, of the shadow network; cosine to zero."""
@@ -65,9 +71,22 @@ class Recipe:
         for name in ("epochs", "batch_size", "reply_batch_size", "max_tokens", "frequent_merges", "num_layers"):
             if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
                 raise ConfigError(f"recipe {name}: expected a whole number >= 1, got {getattr(self, name)!r}")
-        for name in ("warmup", "label_smoothing", "token_dropout", "augment", "feature_dropout", "average_decay"):
+        for name in (
+            "warmup",
+            "distillation",
+            "label_smoothing",
+            "token_dropout",
+            "augment",
+            "feature_dropout",
+            "average_decay",
+        ):
             if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
                 raise ConfigError(f"recipe {name}: expected a number in [0, 1), got {getattr(self, name)!r}")
+        for name in ("mlp_width", "teacher_epochs", "reply_epochs"):
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 0):
+                raise ConfigError(f"recipe {name}: expected a whole number >= 0, got {getattr(self, name)!r}")
+        if bool(self.mlp_width) != bool(self.teacher_epochs):
+            raise ConfigError("recipe: mlp_width and teacher_epochs go together; set both, or both to 0")
         for name in ("learning_rate", "head_learning_rate", "reply_learning_rate"):
             if not (isinstance(getattr(self, name), float) and getattr(self, name) > 0):
                 raise ConfigError(f"recipe {name}: expected a number > 0, got {getattr(self, name)!r}")
@@ -88,6 +107,14 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"base_languages": list(self.base_languages)}
+
+    def teacher(self) -> Recipe | None:
+        """What the teacher is trained by; None when there is none."""
+        if not self.mlp_width:
+            return None
+        return replace(
+            self, mlp_width=0, teacher_epochs=0, epochs=self.teacher_epochs, distillation=0.0, reply_epochs=0
+        )
 
     def shadow(self, num_labels: int) -> ShadowConfig:
         """The configuration of the shadow this recipe trains."""

@@ -1,7 +1,8 @@
 """Joint training of one shadow: intents from s⁰ (detached) and replies through the base (attached).
 
 `python -m training.train --run build/run` writes run/parts (the trained shadow and its vocabulary) and
-run/state.pt, from which an interrupted run goes on after its last whole epoch.
+run/state.pt, from which an interrupted run goes on after its last whole epoch. When the recipe narrows the shadow, the
+wide one is trained first, in run/teacher; the narrow one starts from what it learnt and keeps it as its teacher.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -19,7 +22,7 @@ from torch.nn import functional as F
 
 from shadow_intent.cloud.base import load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
-from shadow_intent.shadow import joint_loss, label_loss
+from shadow_intent.shadow import DetachedShadow, Shadow, distillation_loss, joint_loss, label_loss, listening, narrow
 from shadow_intent.skills import load_skills
 from training.augment import Augmenter
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
@@ -30,6 +33,9 @@ from training.vocabulary import prune
 
 STATE = "state.pt"
 PARTS = "parts"
+TEACHER = "teacher"
+NARROWING_BATCHES = 100
+"""Read to see which neurons matter."""
 
 
 class Run:
@@ -42,21 +48,26 @@ class Run:
         examples: Sequence[Example],
         exchanges: Sequence[Exchange],
         start: Path | None = None,
+        teacher: Path | None = None,
     ) -> None:
-        """`start`: a bundle to go on from instead of a fresh cut of the base."""
+        """A fresh cut of the base to train.
+
+        `start`: a bundle to go on from instead. `teacher`: parts to narrow and to learn from instead.
+        """
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
         self.labels = tuple(load_skills().skills)
         self.base = load_base(recipe.base)
         tokenizer = load_tokenizer(recipe.base)
-        if start:
-            self.parts = Parts.load(start, self.base, recipe.feature_dropout / 2)
+        if source := start or teacher:
+            self.parts = Parts.load(source, self.base, recipe.feature_dropout / 2)
         else:
             vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in examples], recipe.frequent_merges)
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
+        self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
+        self.teacher = self._teacher(teacher) if teacher else None
         self.detached = self.parts.detached()
         self.model = self.parts.shadow.attach(self.base)
-        self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
         self.exchanges = ExchangeBatches(exchanges, tokenizer, recipe.base_languages)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
         self.augmenter = Augmenter(examples)
@@ -67,6 +78,19 @@ class Run:
         self.trainable = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.average = [p.detach().clone() for p in self.trainable]
         self.step = 0
+
+    def _teacher(self, folder: Path) -> DetachedShadow:
+        """The frozen teacher; takes out those neurons of our own copy that matter least to the training utterances."""
+        wide = Parts.load(folder, self.base).detached(frozen=True).eval().requires_grad_(False)
+        generator = torch.Generator().manual_seed(self.recipe.seed)
+        batches = self.utterances.epoch(self.recipe.batch_size, generator)
+        with torch.no_grad(), listening(wide.network) as energy:
+            for batch in islice(batches, NARROWING_BATCHES):
+                wide(batch.input_ids, batch.attention_mask)
+        own = self.parts.shadow
+        network = narrow(own.network, self.recipe.mlp_width, energy)
+        self.parts = replace(self.parts, shadow=Shadow(own.config, network, own.adapters, own.heads))
+        return wide
 
     def _optimizer(self) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         r = self.recipe
@@ -111,7 +135,7 @@ class Run:
         made = list(self.augmenter.draw(self.made_per_epoch, generator))
         for batch in self.utterances.epoch(self.recipe.batch_size, generator, self.recipe.token_dropout, made):
             loss = self._intent_loss(batch)
-            if self.step % self._reply_every() == 0:
+            if self.recipe.reply_epochs and self.step % self._reply_every() == 0:
                 reply_loss = self._reply_loss(next(replies))
             self._update(loss)
             yield loss, reply_loss
@@ -126,10 +150,15 @@ class Run:
             yield from self.exchanges.epoch(self.recipe.reply_batch_size, generator)
 
     def _intent_loss(self, batch: Utterances) -> float:
-        """Cross entropy of the detached classifier; accumulates gradients."""
+        """Cross entropy of the detached classifier, and its distance from the teacher; accumulates gradients."""
         features = self.feature_dropout(self.detached.features(batch.input_ids, batch.attention_mask))
         logits = self.parts.heads.shadow(features)
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.recipe.label_smoothing)
+        if self.teacher:
+            share = self.recipe.distillation
+            with torch.no_grad():
+                told = self.teacher(batch.input_ids, batch.attention_mask)
+            loss = (1 - share) * loss + share * distillation_loss(logits, told)
         loss.backward()
         return loss.item()
 
@@ -202,6 +231,18 @@ class Run:
         self.parts.save(self.folder / PARTS, self.base)
 
 
+def train(recipe: Recipe, folder: Path, examples: Sequence[Example], exchanges: Sequence[Exchange]) -> Run:
+    """The whole of a recipe, its teacher first; goes on where it was interrupted. Returns the finished run."""
+    teacher, source = recipe.teacher(), None
+    if teacher is not None:
+        source = train(teacher, folder / TEACHER, examples, exchanges).folder / PARTS
+    run = Run(recipe, folder, examples, exchanges, teacher=source)
+    run.resume()
+    run.train()
+    run.finish()
+    return run
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, default=Path("build/run"), help="folder of this run (default: build/run)")
@@ -212,10 +253,7 @@ def main() -> int:
         torch.set_num_threads(arguments.threads)
     try:
         recipe = Recipe.load(arguments.recipe)
-        run = Run(recipe, arguments.run, split(read_corpus())["train"], split_exchanges(read_exchanges())["train"])
-        run.resume()
-        run.train()
-        run.finish()
+        train(recipe, arguments.run, split(read_corpus())["train"], split_exchanges(read_exchanges())["train"])
     except ShadowIntentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -17,6 +17,7 @@ from .heads import ClassifierHeads, pool
 from .layers import Adapters
 from .loss import distillation_loss, joint_loss, label_loss, language_loss, next_token_loss
 from .model import ShadowedModel, ShadowedOutput
+from .narrow import listening, narrow
 from .network import ShadowNetwork, prefix_mask
 from .optim import parameter_groups
 from .pace import Costs
@@ -52,10 +53,12 @@ __all__ = [
     "joint_loss",
     "label_loss",
     "language_loss",
+    "listening",
     "load_peft",
     "load_projected",
     "load_shadow",
     "load_shadow_peft",
+    "narrow",
     "next_token_loss",
     "parameter_groups",
     "pool",

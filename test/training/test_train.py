@@ -16,7 +16,7 @@ from training.export import write_bundle
 from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict
-from training.train import PARTS, Run
+from training.train import PARTS, TEACHER, Run, train
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,35 @@ def test_only_the_shadow_is_trained(
     frozen = {id(p) for p in fresh.trainable}
     assert all(torch.equal(trained[n], p) for n, p in start.items() if id(p) not in frozen and "adapters" not in n)
     assert not any(p.requires_grad for p in finished.base.get_input_embeddings().parameters())
+
+
+@pytest.fixture(scope="module")
+def narrowed(
+    tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
+) -> Run:
+    taught = replace(recipe, mlp_width=24, teacher_epochs=6, epochs=3, distillation=0.9, learning_rate=1e-3)
+    return train(taught, tmp_path_factory.mktemp("narrowed"), examples, exchanges)
+
+
+def test_a_narrow_shadow_learns_what_its_wide_teacher_knows(narrowed: Run, examples: list[Example]) -> None:
+    tiny = narrowed.base.config.intermediate_size
+    wide = Parts.load(narrowed.folder / TEACHER / PARTS, narrowed.model.detach()).detached(frozen=True).eval()
+    small = Parts.load(narrowed.folder / PARTS, narrowed.base).detached(frozen=True).eval()
+    assert (wide.network.backbone.config.intermediate_size, tiny) == (64, 64)
+    assert small.network.backbone.config.intermediate_size == 24
+    batch = next(narrowed.utterances.epoch(len(examples), torch.Generator()))
+    told, said = (m(batch.input_ids, batch.attention_mask).argmax(-1) for m in (wide, small))
+    assert (told == said).float().mean() >= 0.9
+    assert (said == batch.labels).float().mean() >= 0.8
+
+
+def test_an_interrupted_run_goes_on_behind_its_finished_teacher(
+    narrowed: Run, examples: list[Example], exchanges: list[Exchange]
+) -> None:
+    again = train(narrowed.recipe, narrowed.folder, examples, exchanges)
+    assert again.step == again.steps
+    for a, b in zip(narrowed.parts.detached().parameters(), again.parts.detached().parameters(), strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_the_detached_model_is_the_same_in_onnx(bundle: Bundle, finished: Run) -> None:
