@@ -49,14 +49,16 @@ class Run:
         exchanges: Sequence[Exchange],
         start: Path | None = None,
         teacher: Path | None = None,
+        labels: Sequence[str] = (),
     ) -> None:
         """A fresh cut of the base to train.
 
+        `labels`: of the examples, in the order of the logits; those of the skill table when there are none.
         `start`: a bundle to go on from instead. `teacher`: parts to narrow and to learn from instead.
         """
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
-        self.labels = tuple(load_skills().skills)
+        self.labels = tuple(labels or load_skills().skills)
         self.base = load_base(recipe.base)
         tokenizer = load_tokenizer(recipe.base)
         if source := start or teacher:
@@ -231,12 +233,21 @@ class Run:
         self.parts.save(self.folder / PARTS, self.base)
 
 
-def train(recipe: Recipe, folder: Path, examples: Sequence[Example], exchanges: Sequence[Exchange]) -> Run:
-    """The whole of a recipe, its teacher first; goes on where it was interrupted. Returns the finished run."""
+def train(
+    recipe: Recipe,
+    folder: Path,
+    examples: Sequence[Example],
+    exchanges: Sequence[Exchange],
+    labels: Sequence[str] = (),
+) -> Run:
+    """The whole of a recipe, its teacher first; goes on where it was interrupted. Returns the finished run.
+
+    Arguments as `Run`.
+    """
     teacher, source = recipe.teacher(), None
     if teacher is not None:
-        source = train(teacher, folder / TEACHER, examples, exchanges).folder / PARTS
-    run = Run(recipe, folder, examples, exchanges, teacher=source)
+        source = train(teacher, folder / TEACHER, examples, exchanges, labels).folder / PARTS
+    run = Run(recipe, folder, examples, exchanges, teacher=source, labels=labels)
     run.resume()
     run.train()
     run.finish()
