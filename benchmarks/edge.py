@@ -1,6 +1,7 @@
-"""Text to decision on one pinned core: `python -m benchmarks.edge [--bundle DIR] [--json FILE]`.
+"""Text to decision on one pinned core: `python -m benchmarks.edge [--bundle DIR] [--rivals] [--json FILE]`.
 
-Prints p50 and p99 by length, resident memory, cold start (a new process up to its first decision) and bundle size.
+Prints p50 and p99 by length, resident memory, cold start (a new process up to its first decision), sizes, and the
+classifier alone by thread settings and beside a busy core. With --rivals other classifiers too (minutes to fit).
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import edge_rivals
+
 WORDS = ["please", "go", "forward", "two", "metres", "and", "then", "slowly", "turn", "to", "the", "left", "again"]
 LENGTHS = (1, 4, 8, 12, 24, 48)
 WARM_UP, RUNS = 50, 1000
+SIDE_BY_SIDE = 12
+"""Tokens of the utterance that classifiers are compared on."""
 COLD_STARTS = 5
 STOP_LIST = Path(__file__).parents[1] / "test" / "stop_list.txt"
 STOP_RUNS = 51
@@ -96,10 +101,10 @@ def stop_phrases() -> dict[str, Any]:
     }
 
 
-def measure(bundle_path: str) -> dict[str, Any]:
+def measure(bundle_path: str, core: int) -> dict[str, Any]:
     from tokenizers import Tokenizer
 
-    from shadow_intent.bundle import Bundle
+    from shadow_intent.bundle import MANIFEST, Bundle
     from shadow_intent.intent import Utterance
     from shadow_intent.pipeline import Pipeline
 
@@ -108,6 +113,8 @@ def measure(bundle_path: str) -> dict[str, Any]:
     tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
     results: dict[str, Any] = {"bundle": bundle.bundle_id, "bundle_mib": round(bundle.size_bytes / 2**20, 1)}
     results["model_mib"] = round(bundle.model_path.stat().st_size / 2**20, 1)
+    read = (bundle.model_path, bundle.tokenizer_path, bundle.path / MANIFEST)
+    results["robot_mib"] = round(sum(path.stat().st_size for path in read) / 2**20, 1)
     results["latency"] = {str(n): timed(partial(pipeline.hear, Utterance(text_of(n, tokenizer)))) for n in LENGTHS}
     results["stop"] = stop_phrases()
     results["resident_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
@@ -117,18 +124,11 @@ def measure(bundle_path: str) -> dict[str, Any]:
         for _ in range(COLD_STARTS)
     ]
     results["cold_start_s"] = round(sorted(starts)[COLD_STARTS // 2], 3)
+    results["classifier"] = edge_rivals.ours(bundle, text_of(SIDE_BY_SIDE, tokenizer), core, timed)
     return results
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.edge", description=__doc__.splitlines()[0])
-    parser.add_argument("--bundle", default="", help="bundle folder (default: the shipped one)")
-    parser.add_argument("--core", type=int, default=0, help="core to pin to")
-    parser.add_argument("--json", type=Path, help="also write the results to this file")
-    arguments = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {arguments.core})
-    results = measure(arguments.bundle)
+def show(results: dict[str, Any]) -> None:
     table = Table(title=f"text → decision, one core, {RUNS} runs after {WARM_UP}")
     for column in ("tokens", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
@@ -141,9 +141,32 @@ def main() -> int:
         "p50 {p50_us} µs, p99 {p99_us} µs, slowest {slowest_us} µs a match".format(**results["stop"])
     )
     console.print(
-        f"resident {results['resident_mib']} MiB, cold start {results['cold_start_s']} s, "
-        f"bundle {results['bundle_mib']} MiB (model {results['model_mib']} MiB)"
+        "resident {resident_mib} MiB, cold start {cold_start_s} s; the robot reads {robot_mib} MiB (model {model_mib}) "
+        "of the bundle's {bundle_mib} MiB".format(**results)
     )
+    table = Table(title=f"classifier alone, {SIDE_BY_SIDE} tokens")
+    for column in ("", "p50 ms", "p99 ms", "MB"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, row in results["classifier"].items():
+        table.add_row(name, f"{row['p50_ms']:.3f}", f"{row['p99_ms']:.3f}", f"{row['mb']:.1f}")
+    console.print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.edge", description=__doc__.splitlines()[0])
+    parser.add_argument("--bundle", default="", help="bundle folder (default: the shipped one)")
+    parser.add_argument("--core", type=int, default=0, help="core to pin to")
+    parser.add_argument("--rivals", action="store_true", help="measure TF-IDF + SVC, and MiniLM where given, too")
+    parser.add_argument("--minilm", default="", help="folder or Hugging Face id of all-MiniLM-L6-v2")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    arguments = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {arguments.core})
+    results = measure(arguments.bundle, arguments.core)
+    if arguments.rivals:
+        text = " ".join(WORDS[:SIDE_BY_SIDE])
+        results["classifier"] |= edge_rivals.others(text, arguments.minilm, timed)
+    show(results)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
