@@ -68,6 +68,7 @@ class ClassifierThread:
     def close(self) -> None:
         """Waits for the one in work; the others are forgotten."""
         self._thread.shutdown(cancel_futures=True)
+        self._jobs.clear()  # their callbacks lead back here, and the model would wait for the garbage collector
 
     def _done(self, future: Future[Decision]) -> None:
         if not future.cancelled():

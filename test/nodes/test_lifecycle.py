@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rosgraph_msgs.msg import Clock
 from support import wait_for
 
+from shadow_intent.intent import Utterance
 from shadow_intent.nodes.intent_node import IntentNode
 from shadow_intent.nodes.skill_node import SkillNode
 
@@ -57,6 +59,21 @@ def test_a_hundred_cycles_leave_nothing_behind(ros: Callable[..., Any], tmp_path
     cycle(node, CYCLES)
     assert held(node) == before
     assert resident_mib() - memory < GROWTH_MIB
+
+
+def test_a_cleaned_up_node_lets_go_of_its_model_at_once(ros: Callable[..., Any], tmp_path: Path) -> None:
+    node = ros(IntentNode, **parameters(cloud_address="", log_directory=str(tmp_path / "log")))
+    node.trigger_configure()
+    for text in ("turn left", "sit down"):
+        node.classifier.add(Utterance(text))
+    wait_for(lambda: not node.classifier.waiting)
+    model = weakref.ref(node.classifier.pipeline)
+    gc.disable()
+    try:
+        node.trigger_cleanup()
+        wait_for(lambda: model() is None)
+    finally:
+        gc.enable()
 
 
 def test_under_a_simulated_clock_ages_and_pauses_are_simulated(robot, skills, person):
