@@ -25,7 +25,8 @@ class Token:
     text: str
     """As normalised; `BREAK` for a break."""
     value: float | None = None
-    """The number it says, in no unit; NaN when that is no single number ("两三"); None for a word."""
+    """The number it says, in no unit; NaN when that is no single number ("两三", "1.2.3"), infinite for words such as
+    "forever"; None for a word."""
     spelled: int = 0
     """How many digits were said, 0 unless the number is a plain run of digits: "零五" is 5 with two."""
     between: tuple[float, float] | None = None
@@ -48,15 +49,19 @@ _HAN_NUMBER = "零〇幺一二两三四五六七八九十百千万亿"
 _COUNTING = re.compile(r"一二三?四?五?|一二一|五?四?三二一")
 """Said aloud before something happens; no number."""
 _NEIGHBOURS = re.compile(r"([一二两三四五六七八])([二两三四五六七八九])([十百千万]*)")
+_ENDLESS = frozenset("inf infinity infinite infinitely endless endlessly forever eternity".split())
+_ENDLESS_SIGNS = "∞|无限|无穷|无尽|无数|永远"
 _LEXER = re.compile(
-    rf"(?P<ratio>[{_HAN_NUMBER}\d]+分之[{_HAN_NUMBER}\d]+)"
+    rf"(?P<endless>{_ENDLESS_SIGNS})"
+    rf"|(?P<ratio>[{_HAN_NUMBER}\d]+分之[{_HAN_NUMBER}\d]+)"
     rf"|(?P<han>[{_HAN_NUMBER}]+(?:点[零〇幺一二三四五六七八九]+)?|\d+(?:\.\d+)?[百千万])"
-    r"|(?P<digits>\d+点\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\s*/\s*\d+|\d*\.\d+|\d+)"
+    r"|(?P<digits>\d+(?:\.\d+)?e[-+]?\d+(?![a-z\d])|(?<![\d,.])\d+,\d{1,2}(?![\d,.])"
+    r"|\d+(?:\.\d+){2,}|\d+点\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\s*/\s*\d+|\d*\.\d+|\d+)"
     r"|(?P<word>[a-z]+[0-9]*|[\u3400-\u9fff])"
     r"|(?P<sign>(?<![\w.])[-\u2212+](?=[\d.])|(?<=[\u3400-\u9fff])[-\u2212](?=\d))"
     r"|(?P<mark>[-\u2212~/])|(?P<break>[,.!?;:，。！？；：、…—\n]+)"
 )
-
+_DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")
 _DIGIT_WORDS = frozenset(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 _NOT_NUMBERS = frozenset(["second", "seconds", "thirds", "ones", "twos", "threes", "fours", "fives", "tens"])
 """Units, fractions and things here: text2num would read "one second" as a number."""
@@ -69,12 +74,14 @@ def tokenize(text: str) -> list[Token]:
     plain = re.sub(r"(?<=\d)['\u2032](?![a-z])", " feet ", plain)
     plain = re.sub(r"(?<=\d)[\"\u2033]", " inches ", plain).replace("'", "").replace("\u2019", "")
     plain = re.sub(r"(?<=[\u3400-\u9fff]{2}) +(?=[\u3400-\u9fff]{2})", BREAK, heard_as_meant(plain))
-    plain = re.sub(r"(?<=[a-z])-(?=[a-z0-9])|(?<=\d)-(?=[a-z])", " ", plain)
+    plain = re.sub(r"(?<=[a-z])(?<!\de)-(?=[a-z0-9])|(?<=\d)-(?=[a-z])", " ", plain)
     return _join([_token(m) for m in _LEXER.finditer(plain)])
 
 
 def _token(found: re.Match[str]) -> Token:
     text = found.group()
+    if found.lastgroup == "endless" or text in _ENDLESS:
+        return Token(text, math.inf)
     if found.lastgroup == "ratio":
         below, above = (_either(part) for part in text.split("分之"))
         return Token(text, above / below if below else math.nan)
@@ -93,7 +100,10 @@ def _digits(text: str) -> float:
     if "/" in text:
         above, below = (float(part) for part in text.split("/"))
         return above / below if below else math.nan
-    return float(text.replace(",", "").replace("点", "."))
+    if _DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    plain = text.replace(",", "").replace("点", ".")
+    return float(plain) if plain.count(".") < 2 else math.nan  # "1.2.3"
 
 
 def _between(text: str) -> tuple[float, float] | None:

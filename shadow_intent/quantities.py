@@ -26,6 +26,23 @@ class Reader(Words):
                 self._append(self._signed(found))
             i = found.end if found else i + 1
 
+    def unread(self, kinds: frozenset[str], start: int) -> bool:
+        """Whether from token `start` on a unit of one of the kinds stands behind what is no number that one knows."""
+        read = {i for q in self.quantities for i in range(q.start, q.end)}
+        for i in range(max(start, 1), len(self.tokens)):
+            unit, before, k = self._unit(i), self.word(i - 1), i - 1
+            if unit is None or unit[0] not in kinds or i in read or self.value(i - 1) is not None:
+                continue
+            word = "".join(self.word(j) for j in range(i, unit[2]))
+            while self.word(k) in units.ADJECTIVES:
+                k -= 1
+            if word in units.PLAIN_UNITS and self.word(k) not in units.NO_AMOUNT | {"", BREAK}:
+                return True
+            foreign = before.isascii() and before.isalnum()
+            if word in units.HAN_UNITS and (foreign or self.word(i - 2) + before in units.MANY):
+                return True
+        return False
+
     def _append(self, q: Quantity) -> None:
         """Sums compounds, and gives a correction without a unit the unit it corrects."""
         last = self.quantities[-1] if self.quantities else None

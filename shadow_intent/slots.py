@@ -2,8 +2,9 @@
 
 Of each slot that a label may carry the last quantity wins, because people correct themselves forwards ("two metres, no,
 three"). "A few steps" and "几步" name no quantity: the slot stays absent and the skill's default holds, as
-config/skills.yaml gives it; for "a bit" and "一点" its smaller one (`Slots.little`). A range, a negative or an
-impossible quantity leaves the slot absent too, but is `Unclear`: the robot says so and does nothing.
+config/skills.yaml gives it; for "a bit" and "一点" its smaller one (`Slots.little`). What was said but cannot be used, a
+range, a negative, endless or impossible quantity, or a unit behind what is no number, leaves the slot absent too, but is
+`Unclear`: the robot says so and does nothing. A default never stands in for it.
 """
 
 from __future__ import annotations
@@ -69,17 +70,22 @@ def read(text: str, label: str) -> tuple[Slots, Unclear | None]:
     said = Reader(text)
     plain = _HAN_GAP.sub("", " ".join(token.text for token in said.tokens))
     values: dict[str, Any] = {"speed": _speed(plain, label)}
-    unclear = None
+    unclear, understood = None, 0
     for name, kind, found in _candidates(said, label):
         if found:
             value, quantity = found[-1]
             unclear = unclear or _unclear(value, quantity, kind)
             values[name] = _bounded(value, kind)
+            understood = max(understood, quantity.end)
+    if unclear is None and said.unread(_kinds(label), understood):
+        unclear = Unclear("no_number", {})
+    if unclear is not None:
+        return Slots(speed=values["speed"]), unclear
     if values.get("count") is not None:
         values["count"] = int(values["count"])
-    little = label in _SCALED and not unclear and bool(units.LITTLE.search(plain))
+    little = label in _SCALED and bool(units.LITTLE.search(plain))
     quantified = any(values.get(name) is not None for name in ("distance_m", "angle_deg", "duration_s"))
-    return Slots(**values, little=little and not quantified), unclear
+    return Slots(**values, little=little and not quantified), None
 
 
 def _candidates(said: Reader, label: str) -> list[tuple[str, str, _Found]]:
@@ -110,11 +116,20 @@ def _unclear(value: float, q: Quantity, kind: str) -> Unclear | None:
     if q.between is not None:
         low, high = q.between
         return Unclear("range", {"low": f"{low:g}", "high": f"{high:g}", "unit": unit})
-    if not q.definite:
+    if math.isinf(value):
+        return Unclear("endless", {})
+    if not q.definite or (math.isnan(value) and q.kind not in ("noun", "bare")):
         return Unclear("no_number", {})
     if math.isnan(value) or q.kind in ("noun", "bare") or _bounded(value, kind) is not None:
         return None
     return Unclear("impossible", {"amount": f"{q.value / q.factor:g}{unit}"})
+
+
+def _kinds(label: str) -> frozenset[str]:
+    """Of the quantities that say how far the robot moves."""
+    if label in _MOVES or label == "walk_upright":
+        return frozenset(["m", "step", "s"])
+    return frozenset(["deg", "turn", "s"] if label in _TURNS or label == "spin" else ())
 
 
 def _distances(read: Reader, label: str) -> _Found:
@@ -129,6 +144,8 @@ def _distances(read: Reader, label: str) -> _Found:
     for q in read.quantities:
         if q.kind in ("m", "step"):
             found.append((q.value, q))
+        elif q.kind == "bare" and math.isinf(q.value):
+            found.append((q.value, q))  # "walk forever"
         elif (q.kind == "times" and stepping) or _counts_alone(q, read):
             found.append((q.value * units.STEP_M, q))
     return found

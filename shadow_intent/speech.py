@@ -18,6 +18,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "did_you_mean": ("Did you mean {name}? Say yes or no.", "你是要{name}吗？请说好的或不要。"),
     "did_you_mean_either": ("Did you mean {first} or {second}?", "你是要{first}还是{second}？"),
     "duplicate": ("Heard twice.", "重复的指令。"),
+    "endless": ("I can't do that without an end. Please say a number.", "我不能没完没了地做，请说一个数。"),
     "expired": ("I heard no yes, so I won't.", "没有听到确认，不做了。"),
     "fallen": ("I have fallen. Tell me to recover first.", "我摔倒了，请先让我恢复站立。"),
     "firmware": ("My firmware can't {name}.", "我的固件不支持{name}。"),

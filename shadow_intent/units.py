@@ -53,6 +53,20 @@ times 1: iteration, iterations, cycle, cycles, ones
 times 1: time, times, x, reps, rep, repetition, repetitions, rounds, round, 次, 遍, 回, 下, 趟, 轮, 组
 """)
 
+PLAIN_UNITS = frozenset(
+    name
+    for name, (kind, _) in UNITS.items()
+    if kind in ("m", "deg", "s") and name not in _words("s foots") and name.endswith("s")
+)
+"""English units that are nothing else: with one of them an amount was said, understood or not ("NaN metres")."""
+HAN_UNITS = _words("米 公尺 厘米 公分 步 度 圈 秒")
+"""Chinese ones, of which that is sure only behind a foreign word or `MANY` ("x米", "好多米")."""
+MANY = _words("好多 很多 许多 多少 若干")
+NO_AMOUNT = _words(
+    "few some several couple the these those that this in by per of and or my your our his her their its on last first "
+    "next to under with for"
+)
+"""Before a unit these name no amount, so that the default holds ("a few metres")."""
 METRES = _words("metre metres meter meters")
 STEPS = _words("step steps sidestep sidesteps 步")
 """Words that make a repetition one of a step ("step left two times")."""

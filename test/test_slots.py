@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shadow_intent import units
 from shadow_intent.intent import NO_SLOTS, SPEEDS
 from shadow_intent.numbers import tokenize
 from shadow_intent.slots import parse, read
@@ -26,6 +27,13 @@ MOVE = [
     ("a quarter of a meter", {"distance_m": 0.25}),
     ("two point oh five metres", {"distance_m": 2.05}),
     ("twenty-five centimetres", {"distance_m": 0.25}),
+    ("walk 2,5 metres", {"distance_m": 2.5}),
+    ("walk 2.5e-1 metres", {"distance_m": 0.25}),
+    ("walk 1e0 metres", {"distance_m": 1}),
+    ("blorp metres, I mean two metres", {"distance_m": 2}),
+    ("to infinity, no, two metres", {"distance_m": 2}),
+    ("a few more metres", {}),
+    ("some metres to the front", {}),
     ("one hundred and twenty cm", {"distance_m": 1.2}),
     ("1,500 mm", {"distance_m": 1.5}),
     ("ten feet", {"distance_m": 3.048}),
@@ -215,6 +223,7 @@ GESTURE = [
     ("拍慢动作，跳", {}),
 ]
 
+ENDLESS = "I can't do that without an end. Please say a number."
 UNCLEAR = [
     ("walk two to three metres", "2 to 3 metres is a range. Please say one number."),
     ("walk 2-3 metres", "2 to 3 metres is a range. Please say one number."),
@@ -234,6 +243,30 @@ UNCLEAR = [
     ("zero metres", "I can't do 0 metres."),
     ("负五米", "I can't do -5米."),
     ("walk 5000 metres", "I can't do 5000 metres."),
+    ("walk 1e308 metres", "I can't do 1e+308 metres."),
+    ("walk 5e-324 metres", "I can't do 4.94066e-324 metres."),
+    ("walk 1e400 metres", ENDLESS),
+    ("walk infinity metres", ENDLESS),
+    ("go forward inf metres", ENDLESS),
+    ("to infinity, straight ahead", ENDLESS),
+    ("walk forward forever", ENDLESS),
+    ("walk for infinite seconds", ENDLESS),
+    ("two metres, no, infinity", ENDLESS),
+    ("走无限远", ENDLESS),
+    ("往前走无穷米", ENDLESS),
+    ("永远往前走", ENDLESS),
+    ("walk ∞ metres", ENDLESS),
+    ("walk NaN metres", "Please say a definite number."),
+    ("walk blorp metres", "Please say a definite number."),
+    ("walk 0x10 metres", "Please say a definite number."),
+    ("walk 1.2.3 metres", "Please say a definite number."),
+    ("two metres, no, blorp metres", "Please say a definite number."),
+    ("go forward metres", "Please say a definite number."),
+    ("walk for umpteen seconds", "Please say a definite number."),
+    ("走nan米", "Please say a definite number."),
+    ("往前走好多米", "Please say a definite number."),
+    ("走上万米", "Please say a definite number."),
+    ("1/0 m", "Please say a definite number."),
 ]
 
 UNMEANT = [
@@ -308,6 +341,25 @@ def test_what_cannot_be_carried_out_as_said_is_unclear_and_never_guessed(text: s
     slots, unclear = read(text, "move_forward")
     assert unclear is not None and unclear.text("en") == reason
     assert slots.distance_m is None
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("turn left infinity degrees", "turn_left"),
+        ("turn left NaN degrees", "turn_left"),
+        ("左转无限度", "turn_left"),
+        ("左转x度", "turn_left"),
+        ("turn right forever", "turn_right"),
+        ("spin infinity times", "spin"),
+        ("spin forever", "spin"),
+        ("转无数圈", "spin"),
+        ("jump infinity times", "jump"),
+    ],
+)
+def test_nor_is_an_angle_or_a_count(text: str, label: str) -> None:
+    slots, unclear = read(text, label)
+    assert unclear is not None and slots == NO_SLOTS
 
 
 def test_the_speaker_hears_it_in_their_language() -> None:
@@ -388,6 +440,30 @@ def test_any_text_gives_slots(text: str, label: str) -> None:
 @given(st.lists(st.sampled_from(FRAGMENTS.split()), max_size=30), st.sampled_from(["", " "]), st.sampled_from(LABELS))
 def test_any_heap_of_number_words_gives_slots(words: list[str], space: str, label: str) -> None:
     assert parse(space.join(words), label).speed in (None, *SPEEDS)
+
+
+WAYS = {"metres": 1.0, "centimetres": 0.01, "米": 1.0, "厘米": 0.01}
+
+
+@given(
+    st.one_of(st.floats().map(repr), st.floats(0.0, 9.0).map(lambda v: f"{v:.3f}"), st.integers().map(str)),
+    st.sampled_from(sorted(WAYS)),
+)
+def test_a_written_number_is_the_distance_or_refused_and_never_another(number: str, unit: str) -> None:
+    slots, unclear = read(f"walk {number} {unit}", "move_forward")
+    metres = float(number) * WAYS[unit]
+    if unclear is None:
+        assert slots.distance_m == pytest.approx(metres, rel=1e-9)
+        assert 0.0 < metres <= 1000.0
+    else:
+        assert slots.distance_m is None
+        assert not 0.005 < metres < 1000.0
+
+
+@given(st.from_regex(r"[a-z]{3,9}", fullmatch=True), st.sampled_from(["metres", "centimetres", "米", "厘米"]))
+def test_a_word_before_a_unit_is_a_number_or_refused_or_names_no_amount(word: str, unit: str) -> None:
+    slots, unclear = read(f"walk {word} {unit}", "move_forward")
+    assert unclear is not None or slots.distance_m is not None or word in units.NO_AMOUNT | units.ADJECTIVES
 
 
 def test_a_text_beyond_any_command_has_no_slots() -> None:
