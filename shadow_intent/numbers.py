@@ -49,7 +49,7 @@ _HAN_NUMBER = "零〇幺一二两三四五六七八九十百千万亿"
 _COUNTING = re.compile(r"一二三?四?五?|一二一|五?四?三二一")
 """Said aloud before something happens; no number."""
 _NEIGHBOURS = re.compile(r"([一二两三四五六七八])([二两三四五六七八九])([十百千万]*)")
-_ENDLESS = frozenset("inf infinity infinite infinitely endless endlessly forever eternity".split())
+_ENDLESS = frozenset(["inf", "infinity", "infinite", "infinitely", "endless", "endlessly", "forever", "eternity"])
 _ENDLESS_SIGNS = "∞|无限|无穷|无尽|无数|永远"
 _LEXER = re.compile(
     rf"(?P<endless>{_ENDLESS_SIGNS})"

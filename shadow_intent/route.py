@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from shadow_intent.errors import ConfigError
 from shadow_intent.intent import Decision, Prediction, Route, Slots, Source, Utterance
 from shadow_intent.slots import Unclear
+from shadow_intent.speech import sentence
+from shadow_intent.stop import Stop
 
 REMOTE, IGNORE = "remote", "ignore"
 CAUTIOUS = ("stop", "deny")
@@ -63,6 +65,29 @@ def asking_back(decision: Decision, unclear: Unclear | None) -> Decision:
         return decision
     reply = unclear.text(decision.utterance.answer_language)
     return replace(decision, route=Route.IGNORE, reason=f"refused: {unclear.text('en')}", reply=reply, alternatives=())
+
+
+def stopped_first(decision: Decision, found: Stop | None) -> Decision:
+    """Of "stop, then turn left" only the stop is done, and the speaker is told so; otherwise the decision as it is.
+
+    The robot ceased as soon as it heard the words, and whether what follows was meant for now, for later or for
+    somebody else is not sure enough to set it in motion again. What the classifier takes for talk or a no stays that.
+    """
+    if found is None or not found.first or decision.label in CAUTIOUS:
+        return decision
+    if decision.route is Route.IGNORE and not decision.reply:
+        return decision
+    return replace(
+        decision,
+        route=Route.SKILL,
+        label=found.label,
+        probability=1.0,
+        reason=f"matched {found.label} phrase: {found.phrase}; what follows it is not done",
+        source=Source.STOP,
+        slots=Slots(),
+        alternatives=(),
+        reply=sentence("stopped_first", decision.utterance.answer_language),
+    )
 
 
 def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:

@@ -2,9 +2,9 @@
 
 Of each slot that a label may carry the last quantity wins, because people correct themselves forwards ("two metres, no,
 three"). "A few steps" and "几步" name no quantity: the slot stays absent and the skill's default holds, as
-config/skills.yaml gives it; for "a bit" and "一点" its smaller one (`Slots.little`). What was said but cannot be used, a
-range, a negative, endless or impossible quantity, or a unit behind what is no number, leaves the slot absent too, but is
-`Unclear`: the robot says so and does nothing. A default never stands in for it.
+config/skills.yaml gives it; for "a bit" and "一点" its smaller one (`Slots.little`). What was said but cannot be used
+(a range, a negative, endless or impossible quantity, a unit behind what is no number) is `Unclear`: the robot says so
+and does nothing. A default never stands in for it.
 """
 
 from __future__ import annotations

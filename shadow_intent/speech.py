@@ -54,6 +54,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "电量{battery}。我现在{posture}。状态码{code}。",
     ),
     "stopped": ("Stopped.", "已停止。"),
+    "stopped_first": ("I stopped. Please say again what to do next.", "我停下了，接下来要做什么请再说一遍。"),
     "unknown": ("I don't know the skill {name}.", "我不会{name}。"),
     "which_one": ("Which one, first {first} or second {second}?", "是第一个，{first}，还是第二个，{second}？"),
 }

@@ -12,7 +12,9 @@ Beyond that:
   then needs a danger ("his hand is stuck, motors off").
 
 Where something else is asked for too (`Stop.more`) the robot ceases at once, and what the utterance is, the classifier
-decides. A stop that fires wrongly makes the robot stand still for a moment; one that does not fire may hurt somebody.
+decides: "sit and don't move" is a command with a stop in it. But of "stop, then turn left" (`Stop.first`) only the stop
+is done: see `route.stopped_first`. A stop that fires wrongly makes the robot stand still for a moment; one that does
+not fire may hurt somebody.
 """
 
 from __future__ import annotations
@@ -87,6 +89,7 @@ _ORDER = re.compile(  # begins a plan or a question
     r"|back|trot|dance|wave|bow|stretch|face|get|why|what|how|does|do|is|are|did|where|who|mum|mom|dad)\b"
     r"|^(?:请|你|先|机器狗|小狗)*(?:往|向|走|退|转|跳|坐|趴|跑|移|先|等|到|去|看到|听到|为什么|什么|怎么)|再|然后|吗"
 )
+_SENTENCE_END = re.compile(r"[.!。！\n]+")
 _STATEMENT = 3
 """Words, or Han characters, from which what precedes a stop is more than a name called."""
 _TURNS = frozenset(["no", "wait", "just", "so", "了", "啊", "啦"])  # after these a new clause may begin without a pause
@@ -103,6 +106,8 @@ class Stop:
     """The words that say so, lower case and without apostrophes."""
     more: bool = False
     """Something else is asked for too ("stop and sit"): the robot ceases, and others decide what the utterance is."""
+    first: bool = False
+    """It was said before what else is asked for, and plainly, not as "stop X-ing": nothing that follows it is done."""
 
 
 def _stands(core: int, rest: list[str], after_break: bool, reason: bool) -> bool:
@@ -200,6 +205,12 @@ def _within(tokens: list[str]) -> _Core | None:
     return None
 
 
+def _once(text: str) -> str:
+    """The text, or the sentence that it repeats: "断电。断电" must not read as one stammered word."""
+    sentences = {part.strip().lower() for part in _SENTENCE_END.split(text)} - {""}
+    return sentences.pop() if len(sentences) == 1 and not text.rstrip().endswith(("?", "？")) else text
+
+
 def find(text: str) -> Stop | None:
     """The stop or damp that `text`, any string, commands; None when it commands neither or when that is unclear.
 
@@ -208,13 +219,16 @@ def find(text: str) -> Stop | None:
     """
     if len(text) > MAX_UTTERANCE_CHARS:
         return None
-    tokens = tokenize(text)
-    core, phrase, rest = _command(tokens, free_end=True) or _clause(tokens) or _within(tokens) or (0, "", [])
+    tokens = tokenize(_once(text))
+    leading = _command(tokens, free_end=True)
+    core, phrase, rest = leading or _clause(tokens) or _within(tokens) or (0, "", [])
+    more = _says(_ELSE, rest)
+    leads = more and leading is not None and core in (STOP, DAMP)
     if core == DAMP:
         first, _ = longest(tokens, 0) or (OPEN, 0)
         asked_about = text.rstrip().endswith(("?", "？")) and not first & REQUEST
-        return None if asked_about else Stop("damp", phrase, _says(_ELSE, rest))
-    return Stop("stop", phrase, _says(_ELSE, rest)) if core else None
+        return None if asked_about else Stop("damp", phrase, more, leads)
+    return Stop("stop", phrase, more, leads) if core else None
 
 
 def match(text: str) -> str | None:

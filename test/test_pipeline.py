@@ -63,6 +63,33 @@ def test_a_stop_says_which_words_it_heard() -> None:
         assert decision is not None and decision.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        ("stop, then turn left", "I stopped. Please say again what to do next."),
+        ("stop! go forward two metres", "I stopped. Please say again what to do next."),
+        ("停，左转", "我停下了，接下来要做什么请再说一遍。"),
+        ("停下来然后坐下", "我停下了，接下来要做什么请再说一遍。"),
+    ],
+)
+def test_a_stop_said_first_is_all_that_is_done(pipeline: Pipeline, text: str, reply: str) -> None:
+    decision = pipeline.hear(Utterance(text))
+    assert (decision.route, decision.label, decision.source) == (Route.SKILL, "stop", Source.STOP)
+    assert decision.slots == NO_SLOTS and decision.reply == reply
+    assert decision.reason.endswith("; what follows it is not done")
+
+
+@pytest.mark.parametrize(("text", "label"), [("坐着别动", "sit"), ("别往前走了，掉头", "turn_around")])
+def test_a_stop_within_a_command_leaves_it_one(pipeline: Pipeline, text: str, label: str) -> None:
+    decision = pipeline.hear(Utterance(text))
+    assert (decision.route, decision.label, decision.source) == (Route.SKILL, label, Source.EDGE)
+
+
+def test_talk_that_begins_with_a_stop_is_answered_by_nobody(pipeline: Pipeline) -> None:
+    decision = pipeline.hear(Utterance("stop it, you two, or we're going straight home and no ice cream"))
+    assert (decision.route, decision.reply) == (Route.IGNORE, "")
+
+
 def test_a_bit_is_said_in_the_reason(pipeline: Pipeline) -> None:
     decision = pipeline.hear(Utterance("turn left a little bit"))
     assert decision.slots.little and decision.reason.endswith("; a little: the smaller default")

@@ -32,6 +32,18 @@ def test_a_stop_with_something_else_ceases_motion_and_leaves_the_rest_to_the_cla
     assert found is not None and (found.label, found.more) == ("stop", True)
 
 
+@pytest.mark.parametrize("text", PHRASES["stop first"])
+def test_after_a_plain_stop_said_first_nothing_else_is_done(text: str) -> None:
+    found = find(text)
+    assert found is not None and found.label in ("stop", "damp") and found.more and found.first
+
+
+@pytest.mark.parametrize("text", [*STOP, *DAMP, *PHRASES["stop and more"]])
+def test_of_others_the_classifier_decides_what_they_are(text: str) -> None:
+    found = find(text)
+    assert found is not None and not found.first
+
+
 @pytest.mark.parametrize("text", DAMP)
 def test_damp_is_heard(text: str) -> None:
     assert match(text) == "damp"

@@ -36,6 +36,8 @@ class ClassifierThread:
         self._decided, self._dropped, self._post = decided, dropped, post
         self._thread = ThreadPoolExecutor(1, "classifier", priority.yield_to_others)
         self._jobs: deque[tuple[Utterance, Future[Decision]]] = deque()
+        self._pending: dict[Future[Decision], Utterance] = {}
+        """Those whose decision was not handed back yet."""
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
 
     @property
@@ -59,11 +61,20 @@ class ClassifierThread:
         if len(self._jobs) >= MAX_WAITING:
             oldest, future = self._jobs.popleft()
             if future.cancel():
+                del self._pending[future]
                 self.dropped += 1
                 self._dropped(oldest)
         future = self._thread.submit(self.pipeline.hear, utterance)
         self._jobs.append((utterance, future))
+        self._pending[future] = utterance
         future.add_done_callback(lambda done: self._post(partial(self._done, done)))
+
+    def overtake(self) -> list[Utterance]:
+        """Forgets all that was added and not handed back yet, and returns it."""
+        forgotten, self._pending = self._pending, {}
+        for future in forgotten:
+            future.cancel()
+        return list(forgotten.values())
 
     def close(self) -> None:
         """Waits for the one in work; the others are forgotten."""
@@ -71,7 +82,7 @@ class ClassifierThread:
         self._jobs.clear()  # their callbacks lead back here, and the model would wait for the garbage collector
 
     def _done(self, future: Future[Decision]) -> None:
-        if not future.cancelled():
+        if self._pending.pop(future, None) is not None:
             decision = future.result()
             self._latencies.append(decision.latency_ms)
             self._decided(decision)

@@ -16,11 +16,13 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from shadow_intent import clarify, msg
-from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, request_of
+from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, is_loopback, request_of
+from shadow_intent.cloud.tls import channel_credentials
 from shadow_intent.errors import CloudError, CloudUnavailable
 from shadow_intent.intent import Decision, Route, Source
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_to_msg
+from shadow_intent.nodes.params import IntentParams
 from shadow_intent.skills import SkillTable
 
 UNUSABLE = {
@@ -42,6 +44,10 @@ class Owner(Protocol):
         ...
 
     def publish(self, topic: interfaces.Topic, message: Any) -> None: ...
+
+    def get_logger(self) -> Any:
+        """rclpy's."""
+        ...
 
     def announce(self, decision: Decision) -> None:
         """Publishes a decision as an intent."""
@@ -73,6 +79,14 @@ class Conversations:
         self._client: tuple[float, CloudClient] | None = None
         self._open: _Open | None = None
         self._question: tuple[clarify.Question, float] | None = None  # and when it was asked
+
+    @classmethod
+    def of(cls, owner: Owner, values: IntentParams, skills: SkillTable) -> Conversations:
+        """With the link that the parameters say; warns of one that others can read. Raises ConfigError."""
+        tls = channel_credentials(values.cloud_ca_file, values.cloud_certificate_file, values.cloud_key_file)
+        if tls is None and values.cloud_address and not is_loopback(values.cloud_address):
+            owner.get_logger().warning(f"the link to {values.cloud_address} is plaintext: set cloud_ca_file")
+        return cls(owner, values.cloud_address, skills, tls)
 
     def begin(self, decision: Decision, deadline_s: float) -> None:
         """Asks the cloud, without waiting; no answer in `deadline_s` is CloudUnavailable."""

@@ -10,6 +10,9 @@ from threading import Event
 from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 
+FINISH_S = 2.0
+"""How long the end of a process waits for its node's thread, seconds."""
+
 
 class Inbox:
     """Actions in the order they were posted."""
@@ -24,7 +27,7 @@ class Inbox:
         with suppress(InvalidHandle):
             self._arrival.trigger()
 
-    def finish(self, action: Callable[[], None], seconds: float) -> None:
+    def finish(self, action: Callable[[], None], seconds: float = FINISH_S) -> None:
         """Posts `action` and waits until it is done, `seconds` at most. Not from the node's thread."""
         done = Event()
         self.post(action)

@@ -13,10 +13,8 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from std_msgs.msg import String
 
-from shadow_intent import msg
+from shadow_intent import msg, stop
 from shadow_intent.bundle import Bundle
-from shadow_intent.cloud.client import is_loopback
-from shadow_intent.cloud.tls import channel_credentials
 from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.classifier_thread import MAX_WAITING, ClassifierThread
@@ -32,8 +30,6 @@ from shadow_intent.pipeline import Pipeline, hear_stop
 from shadow_intent.skills import load_skills
 
 PUBLISHED = (interfaces.INTENT, interfaces.REPLY, interfaces.SKILL_COMMAND, interfaces.DIAGNOSTICS)
-CLOSE_S = 2.0
-"""How long the end of the process waits for the node's thread, seconds."""
 
 
 class IntentNode(ManagedNode[IntentParams]):
@@ -48,19 +44,16 @@ class IntentNode(ManagedNode[IntentParams]):
 
     def close(self) -> None:
         """Lets go of everything, in the node's own thread."""
-        self._inbox.finish(self.release, CLOSE_S)
+        self._inbox.finish(self.release)
 
     def set_up(self, values: IntentParams) -> None:
         """Loads bundle and classifier, opens the log."""
-        tls = channel_credentials(values.cloud_ca_file, values.cloud_certificate_file, values.cloud_key_file)
-        if tls is None and values.cloud_address and not is_loopback(values.cloud_address):
-            self.get_logger().warning(f"the link to {values.cloud_address} is plaintext: set cloud_ca_file")
         skills = load_skills()
         self._bundle = Bundle.load(values.bundle)
         pipeline = Pipeline.from_bundle(self._bundle, skills, values.threads)
+        self._conversations = Conversations.of(self, values, skills)
         self.recorder = Recorder(self, self.entities, values.log_directory, values.redact_text)
         self._redact = values.redact_text
-        self._conversations = Conversations(self, values.cloud_address, skills, tls)
         self.classifier = ClassifierThread(pipeline, self._decided, self._dropped, self.post)
         self._outlets = {topic.name: self.entities.publisher(topic) for topic in PUBLISHED}
         self.entities.subscribe(interfaces.VOICE_COMMAND, self._on_voice_command)
@@ -105,8 +98,16 @@ class IntentNode(ManagedNode[IntentParams]):
         decision = hear_stop(utterance) or refusal(utterance, now_ns, self.get_parameter("max_command_age_s").value)
         if decision is not None:
             self._act_on(decision)
-        else:
+        if stop.match(utterance.text):
+            self._stopped()
+        if decision is None:
             self.classifier.add(utterance)
+
+    def _stopped(self) -> None:
+        """Nothing that was said before a stop is done after it."""
+        self._conversations.overtake("overtaken by a stop")
+        for utterance in self.classifier.overtake():
+            self._act_on(ignored(utterance, "overtaken by a stop"))
 
     def _dropped(self, utterance: Utterance) -> None:
         self._act_on(ignored(utterance, f"{MAX_WAITING} newer utterances wait for the classifier"))
@@ -136,9 +137,8 @@ class IntentNode(ManagedNode[IntentParams]):
             **self._conversations.values(),
             "log": self.recorder.log.folder,
         }
-        self.publish(
-            interfaces.DIAGNOSTICS, diagnostics(self, "intents", self._conversations.problem, "listening", values)
-        )
+        status = diagnostics(self, "intents", self._conversations.problem, "listening", values)
+        self.publish(interfaces.DIAGNOSTICS, status)
 
 
 def main() -> int:
