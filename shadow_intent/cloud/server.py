@@ -31,6 +31,8 @@ SERVICE = intent_pb2.DESCRIPTOR.services_by_name["IntentService"].full_name
 GRACE_S = 2.0
 """How long running answers may take at shutdown, seconds."""
 WORKERS = 8
+POLL_S = 0.2
+"""How often the main thread looks whether the server is to stop, seconds."""
 OVERRIDES = ("address", "base", "bundle", "threads", "tls_certificate", "tls_key", "tls_client_ca")
 """Settings with an option of the same name."""
 LOG = logging.getLogger("shadow_intent.cloud")
@@ -138,15 +140,16 @@ def serve(config: CloudConfig) -> None:
     credentials = server_credentials(config.tls_certificate, config.tls_key, config.tls_client_ca)
     if credentials is None and not is_loopback(config.address):
         LOG.warning("%s is plaintext: whoever reaches this network reads and changes what is said", config.address)
-    stopping = threading.Event()
+    stopping: list[None] = []  # an Event would deadlock when a second signal interrupts its set()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda *_: stopping.append(None))
     LOG.info("loading base %s", config.base)
     engine = Engine(config)
     server, port = create_server(config.address, engine, credentials)
     server.start()
     print(f"listening on {config.address.rpartition(':')[0]}:{port}", flush=True)
-    stopping.wait()
+    while not stopping:
+        time.sleep(POLL_S)
     server.stop(GRACE_S).wait()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
+import os
 import signal
 import sys
 import threading
@@ -24,8 +26,10 @@ from shadow_intent.nodes.quick_executor import QuickExecutor
 M_ARENA_MAX, ARENAS = -8, 2
 """Parameter of mallopt(3), and its value: with an arena for each of a node's many short-lived threads glibc lets
 intent_node grow by a kilobyte per utterance."""
-JOIN_S = 5.0
+JOIN_S = 2.0
 """How long a callback may take to return when the process ends, seconds."""
+EXIT_S = 4.5
+"""From the signal to the end of the process, seconds. What hangs longer is shown on stderr and cut off."""
 
 
 def use_few_arenas() -> None:
@@ -44,7 +48,7 @@ class Spinner:
     MultiThreadedExecutor is not used: at 50 Hz its threads fight for the interpreter lock and latency reaches seconds.
     """
 
-    def __init__(self, node: Node, on_failure: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, node: Node, on_failure: Callable[[], object] = lambda: None) -> None:
         self._executor: Any
         if isinstance(node, Urgent):
             self._executor = QuickExecutor(node)
@@ -80,25 +84,39 @@ class Spinner:
             raise
 
 
+def _alarm() -> tuple[Callable[[], object], Callable[[], object]]:
+    """A function that waits for SIGINT, SIGTERM or a call of the other function.
+
+    Through a pipe (signal.set_wakeup_fd): the system may hand a signal to any thread, which does not wake one that
+    waits for a lock, and a handler that sets a threading.Event deadlocks when a second signal interrupts it, as when a
+    launch system passes on the Ctrl-C that a process already got.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    return lambda: os.read(reader, 1), lambda: os.write(writer, b"\0")
+
+
 def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) -> int:
     """Runs a node until SIGINT or SIGTERM; returns the exit status, 1 when it could not start or a callback raised.
 
     Beside rclpy's methods the node has `close()`, which ends all activity while it can still publish, before the
     executor stops.
     The signals are handled here and not by rclpy, whose handler ends the context at once: the node could not publish
-    its last StopMove.
+    its last StopMove. `EXIT_S` after the first one the process is over, whatever hangs.
     """
-    done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: done.set())
+    wait, wake = _alarm()
     arguments = list(sys.argv if arguments is None else arguments)
     try:
         use_few_arenas()
         use_safe_profile()
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
-        with Spinner(node, on_failure=done.set) as spinner:
-            done.wait()
+        with Spinner(node, on_failure=wake) as spinner:
+            wait()
+            faulthandler.dump_traceback_later(EXIT_S, exit=True)
             node.close()
         node.destroy_node()
         return int(spinner.failed)
