@@ -85,6 +85,11 @@ EVENTS: dict[str, Callable[[Scene], object]] = {
     "stop": spoken("stop"),
     "damp": spoken("damp"),
     "another motion": lambda s: s.hear("turn_left", "m", at=s.now + 0.1),
+    "another motion of somebody else": lambda s: s.hear("turn_left", "m", at=s.now + 0.1, session_id="bob"),
+    "a cloud plan": lambda s: s.hear("sit", "p", at=s.now + 0.1, spoken=False),
+    "two people at once": lambda s: s.hear("bow", "a", at=s.now + 0.1, session_id="ann").hear(
+        "turn_left", "b", at=s.now, session_id="bob"
+    ),
     "another gesture": lambda s: s.hear("bow", "g", at=s.now + 0.1),
     "a posture": lambda s: s.hear("sit", "p", at=s.now + 0.1),
     "a light": lambda s: s.hear("light_on", "l", at=s.now + 0.1),
@@ -100,29 +105,32 @@ EVENTS: dict[str, Callable[[Scene], object]] = {
 }
 
 STAGE_TABLE = """
-                      | ASKED          | PREPARING                  | SENT                    | ACTING                  | MOVING                  | STOPPING
-nothing, for a moment | ASKED          | PREPARING                  | SENT                    | ACTING                  | MOVING                  | STOPPING
-the robot agrees      | ASKED          | PREPARING                  | ACTING                  | ACTING                  | MOVING                  | succeeded
-the robot refuses     | ASKED          | refused                    | refused                 | ACTING                  | MOVING                  | refused StopMove
-nothing, for long     | refused        | timed_out                  | timed_out               | succeeded               | timed_out StopMove      | timed_out StopMove
-yes                   | SENT 2043      | PREPARING                  | SENT                    | ACTING                  | MOVING                  | STOPPING
-yes of somebody else  | ASKED          | PREPARING                  | SENT                    | ACTING                  | MOVING                  | STOPPING
-no of somebody else   | refused        | PREPARING                  | SENT                    | ACTING                  | MOVING                  | STOPPING
-stop                  | preempted      | preempted                  | preempted               | preempted               | preempted               | preempted
-damp                  | preempted      | preempted                  | preempted               | preempted               | preempted               | preempted
-another motion        | preempted      | preempted StopMove StandUp | preempted StopMove      | preempted StopMove      | preempted StopMove      | preempted StopMove
-another gesture       | preempted 1029 | preempted StopMove StandUp | preempted StopMove 1029 | preempted StopMove 1029 | preempted StopMove 1029 | preempted StopMove 1029
-a posture             | preempted 1009 | preempted StopMove StandUp | preempted StopMove 1009 | preempted StopMove 1009 | preempted StopMove 1009 | preempted StopMove 1009
-a light               | preempted 1005 | PREPARING 1005             | SENT 1005               | ACTING 1005             | MOVING 1005             | STOPPING 1005
-the same again        | preempted 1029 | preempted StopMove StandUp | preempted StopMove 1029 | preempted StopMove 1029 | preempted StopMove 1029 | preempted StopMove 1029
-the state goes stale  | ASKED          | timed_out                  | SENT                    | ACTING                  | timed_out StopMove      | STOPPING
-it falls              | ASKED          | preempted                  | SENT                    | ACTING                  | preempted StopMove      | STOPPING
-it stands             | ASKED          | MOVING                     | SENT                    | ACTING                  | MOVING                  | STOPPING
-the hand controller   | ASKED          | preempted                  | SENT                    | preempted               | preempted StopMove      | STOPPING
-stop_node is gone     | ASKED          | timed_out                  | SENT                    | ACTING                  | timed_out StopMove      | STOPPING
-stop_node stopped it  | preempted      | preempted                  | preempted               | preempted               | preempted               | preempted
-the node ends         | preempted      | preempted StopMove         | preempted StopMove      | preempted StopMove      | preempted StopMove      | preempted StopMove
-the clock is set back | preempted      | preempted StopMove         | preempted StopMove      | preempted StopMove      | preempted StopMove      | preempted StopMove
+                                | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+nothing, for a moment           | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+the robot agrees                | ASKED                   | PREPARING                                   | ACTING                           | ACTING                           | MOVING                           | succeeded
+the robot refuses               | ASKED                   | refused                                     | refused                          | ACTING                           | MOVING                           | refused StopMove
+nothing, for long               | refused                 | timed_out                                   | timed_out                        | succeeded                        | timed_out StopMove               | timed_out StopMove
+yes                             | SENT 2043               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+yes of somebody else            | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+no of somebody else             | refused                 | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+stop                            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
+damp                            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
+another motion                  | preempted               | preempted StopMove StandUp                  | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
+another motion of somebody else | preempted               | preempted StopMove StandUp                  | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
+a cloud plan                    | preempted 1009          | preempted StopMove StandUp                  | preempted StopMove 1009          | preempted StopMove 1009          | preempted StopMove 1009          | preempted StopMove 1009
+two people at once              | preempted 1029 StopMove | preempted StopMove StandUp StopMove StandUp | preempted StopMove 1029 StopMove | preempted StopMove 1029 StopMove | preempted StopMove 1029 StopMove | preempted StopMove 1029 StopMove
+another gesture                 | preempted 1029          | preempted StopMove StandUp                  | preempted StopMove 1029          | preempted StopMove 1029          | preempted StopMove 1029          | preempted StopMove 1029
+a posture                       | preempted 1009          | preempted StopMove StandUp                  | preempted StopMove 1009          | preempted StopMove 1009          | preempted StopMove 1009          | preempted StopMove 1009
+a light                         | preempted 1005          | PREPARING 1005                              | SENT 1005                        | ACTING 1005                      | MOVING 1005                      | STOPPING 1005
+the same again                  | preempted 1029          | preempted StopMove StandUp                  | preempted StopMove 1029          | preempted StopMove 1029          | preempted StopMove 1029          | preempted StopMove 1029
+the state goes stale            | ASKED                   | timed_out                                   | SENT                             | ACTING                           | timed_out StopMove               | STOPPING
+it falls                        | ASKED                   | preempted                                   | SENT                             | ACTING                           | preempted StopMove               | STOPPING
+it stands                       | ASKED                   | MOVING                                      | SENT                             | ACTING                           | MOVING                           | STOPPING
+the hand controller             | ASKED                   | preempted                                   | SENT                             | preempted                        | preempted StopMove               | STOPPING
+stop_node is gone               | ASKED                   | timed_out                                   | SENT                             | ACTING                           | timed_out StopMove               | STOPPING
+stop_node stopped it            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
+the node ends                   | preempted               | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
+the clock is set back           | preempted               | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 """  # noqa: E501
 """event | what the job comes to in each stage, and requests other than Move that follow."""
 
@@ -271,6 +279,19 @@ def test_walking_without_obstacle_avoidance_needs_a_yes_and_turning_none():
     assert scene.hear("affirm").states("w") == ["accepted", "running"]
     scene.hear("avoid_on").wait(0.5).hear("move_backward", "b")
     assert scene.states("b") == ["accepted", "running"]
+
+
+def test_of_two_people_who_speak_at_once_the_last_one_is_obeyed_and_both_are_answered():
+    scene = Scene().hear("hello", "a", at=1.0, session_id="ann").hear("hello", "b", at=1.0, session_id="bob")
+    assert scene.states("a") == ["accepted", "running", "preempted"] and scene.states("b") == ["accepted", "running"]
+    assert scene.reason("a") == "A newer command came."
+    assert scene.guard.jobs == 1
+
+
+def test_the_same_command_of_the_same_person_within_half_a_second_is_one():
+    scene = Scene().hear("hello", "a", at=1.0, session_id="ann").hear("hello", "b", at=1.49, session_id="ann")
+    assert scene.states("a") == ["accepted", "running"] and scene.states("b") == ["refused"]
+    assert scene.hear("hello", "c", at=2.0, session_id="ann").states("c")[-1] == "running"
 
 
 def test_nothing_ever_takes_the_hand_controller_away():

@@ -47,6 +47,11 @@ def test_api_ids_are_unitrees(label: str, service: str, api_id: int) -> None:
     assert (TABLE[label].service, TABLE[label].api["mcf"][0]) == (service, api_id)
 
 
+@pytest.mark.parametrize(("label", "mcf", "legacy"), [("hand_stand", 2044, 1301), ("back_flip", 2043, 1044)])
+def test_api_ids_differ_between_firmwares(label: str, mcf: int, legacy: int) -> None:
+    assert TABLE[label].api == {"mcf": (mcf,), "legacy": (legacy,)}
+
+
 def test_old_firmware_alone_rolls_over_and_wiggles() -> None:
     for label, api_id in (("roll_over", 1021), ("wiggle_hips", 1033)):
         assert TABLE[label].api == {"legacy": (api_id,)}

@@ -205,6 +205,7 @@ def test_diagnostics_warn_until_the_robot_reports(robot, skills, person):
     wait_for(lambda: seen[-1].level == DiagnosticStatus.OK)
     values = {entry.key: entry.value for entry in seen[-1].values}
     assert (values["posture"], values["active"], values["firmware"]) == ("standing", "True", "mcf")
+    assert 0.0 <= float(values["state_age_s"]) < 2.0 and 0.0 <= float(values["stop_node_age_s"]) < 2.0
 
 
 def test_inactive_node_accepts_nothing(robot, skills, person):

@@ -198,6 +198,8 @@ def test_diagnostics_name_the_bundle_and_the_state_of_the_cloud(ear: Callable[..
     assert status.level == b"\x01" and status.name == "/intent_node: intents"
     assert values["cloud"].startswith("CloudUnavailable") and len(values["bundle"]) == 12
     assert float(values["latency_p50_ms"]) > 0
+    assert (values["waiting"], values["dropped"], values["cloud_link"]) == ("0", "0", "plaintext")
+    assert values["model"].endswith(" MiB") and values["active"] == "True"
 
 
 def test_a_full_disk_ends_the_log_and_not_the_node(ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch) -> None:
