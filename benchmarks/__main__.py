@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("edge", "motion", "stop")
+NAMES = {"edge": (), "motion": (), "stop": (), "soak": ("--utterances", "1000")}
+"""With what keeps a benchmark short."""
 
 if __name__ == "__main__":
     folder = Path("build/benchmarks")
-    for name in NAMES:
-        command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(folder / f"{name}.json")]
+    for name, arguments in NAMES.items():
+        command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(folder / f"{name}.json"), *arguments]
         subprocess.run(command, check=True)
