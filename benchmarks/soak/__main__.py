@@ -84,7 +84,7 @@ def play(
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         speaker = Speaker(rclpy.create_node("speaker"), seed)
-        faults = Faults(scene, speaker, 0.6 if utterances < SMALL else 2.0)
+        faults = Faults(scene, speaker, 0.4 if utterances < SMALL else 2.0)
         memory: list[tuple[int, dict[str, float]]] = []
         bar = progress.add_task("soaking", total=utterances)
 
@@ -111,9 +111,8 @@ def play(
 def judge(seen: dict[str, Any], scene: Scene) -> tuple[Motion, Logged, list[Violation]]:
     """Motion, log, and everything else that went wrong."""
     speaker, faults = seen["speaker"], seen["faults"]
-    evidence = Evidence(
-        read_evidence(scene.evidence), speaker.heard.orders, speaker.heard.statuses, faults.deaths, faults.reboots
-    )
+    heard, rows = speaker.heard, read_evidence(scene.evidence)
+    evidence = Evidence(rows, heard.orders, heard.statuses, faults.deaths, faults.reboots, faults.wakings)
     motion = judge_motion(evidence, load_skills())
     logged = Logged()
     for log in sorted((scene.folder / "log").iterdir()):

@@ -81,6 +81,8 @@ class Evidence:
     """When skill_node died."""
     reboots: Sequence[float] = ()
     """When the robot began anew, at its origin."""
+    wakings: Sequence[float] = ()
+    """When it went on after it had hung: it carries out what had reached it before, the StopMove last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,9 @@ def judge_motion(evidence: Evidence, table: SkillTable) -> Motion:
                 motion.violations.append(Violation(sent, "motion", f"Move {parameter} {late:.2f} s after any command"))
             else:
                 motion.worst_s = max(motion.worst_s, late)
-    _judge_poses(motion, evidence, Spans((life.began, life.ended + REST_S) for life in lives))
+    moving = [(life.began, life.ended + REST_S) for life in lives]
+    moving += [(at, at + REST_S) for at in evidence.wakings]
+    _judge_poses(motion, evidence, Spans(moving))
     return motion
 
 

@@ -51,6 +51,7 @@ class Faults:
         self.acts: list[Act] = []
         self.deaths: list[float] = []
         self.reboots: list[float] = []
+        self.wakings: list[float] = []
         self.violations: list[Violation] = []
         self._questions, self._lights = cycle(OPEN_REQUESTS), cycle(LIGHTS)
         self._bundles = cycle(make_bundles(scene.folder))
@@ -191,6 +192,10 @@ class Faults:
         """The robot says nothing more, and does nothing."""
         self._scene.freeze("mock_go2")
         yield self._pause_s
+        self._wake()
+
+    def _wake(self) -> None:
+        self.wakings.append(time.time())
         self._scene.thaw("mock_go2")
 
     def state_repeated(self) -> Iterator[float]:
@@ -199,7 +204,7 @@ class Faults:
         self._scene.signal("observer", signal.SIGUSR1)
         yield self._pause_s
         self._scene.signal("observer", signal.SIGUSR2)
-        self._scene.thaw("mock_go2")
+        self._wake()
 
     def robot_killed(self) -> Iterator[float]:
         """It falls silent and starts again."""

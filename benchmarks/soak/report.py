@@ -87,7 +87,7 @@ def row(name: str, acts: Sequence[Any], violations: int) -> dict[str, Any]:
         "while_walking": sum(act.walking for act in acts),
         "recovered_median_s": round(float(np.median(recovered)), 2),
         "recovered_worst_s": round(max(recovered), 2),
-        "seen": dict(Counter(note.split(":")[0] for act in acts for note in act.notes).most_common(6)),
+        "seen": dict(Counter(note.split(":")[0].split(" by ")[0] for act in acts for note in act.notes).most_common(6)),
         "violations": violations,
     }
 

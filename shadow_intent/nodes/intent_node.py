@@ -16,7 +16,7 @@ from std_msgs.msg import String
 from shadow_intent import msg, stop
 from shadow_intent.bundle import Bundle
 from shadow_intent.intent import Decision, Route, Utterance
-from shadow_intent.nodes import interfaces
+from shadow_intent.nodes import interfaces, memory
 from shadow_intent.nodes.classifier_thread import MAX_WAITING, ClassifierThread
 from shadow_intent.nodes.conversation import Conversations
 from shadow_intent.nodes.diagnose import diagnostics
@@ -70,6 +70,7 @@ class IntentNode(ManagedNode[IntentParams]):
         self._conversations.close()
         self.classifier.close()
         del self.classifier  # and with it the model
+        memory.give_back()
         self.recorder.close()
 
     def now(self) -> Time:

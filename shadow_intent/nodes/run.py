@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -21,21 +19,13 @@ from rclpy.task import Future
 
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.nodes.dds import use_safe_profile
+from shadow_intent.nodes.memory import use_few_arenas
 from shadow_intent.nodes.quick_executor import QuickExecutor
 
-M_ARENA_MAX, ARENAS = -8, 2
-"""Parameter of mallopt(3), and its value: with an arena for each of a node's many short-lived threads glibc lets
-intent_node grow by a kilobyte per utterance."""
 JOIN_S = 2.0
 """How long a callback may take to return when the process ends, seconds."""
 EXIT_S = 4.5
 """From the signal to the end of the process, seconds. What hangs longer is shown on stderr and cut off."""
-
-
-def use_few_arenas() -> None:
-    """Has malloc share its memory among threads, where the C library is glibc. Call it before there are threads."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 class Urgent(Node):
