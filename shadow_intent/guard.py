@@ -106,6 +106,8 @@ class Guard:
         self._runner.jobs.append(job)
         self._out.status(job, "accepted")
         self._out.status(job, "running")
+        if sent is not None:
+            self._runner.claim(sent, now)
         return self._out.take()
 
     def halted(self, now: float) -> list[Action]:

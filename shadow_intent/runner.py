@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from shadow_intent.motion import Goal, Motion, Ramps
 from shadow_intent.robot import BALANCE_STAND, CODES, OK, Request
 from shadow_intent.skills import Skill, SkillTable
 from shadow_intent.world import World
+
+UNCLAIMED = 16
+"""So many answers are kept until somebody says that they are theirs."""
 
 
 class Runner:
@@ -31,6 +35,8 @@ class Runner:
         self._levels: dict[str, int] = {}
         self._turns: dict[str, int] = {}
         self._pace = "normal"
+        self._unclaimed: deque[tuple[int, int]] = deque(maxlen=UNCLAIMED)
+        """Request ids and codes of the last answers to nobody's request."""
         self._ticks: Mapping[Stage, Callable[[Job, float], None]] = {
             Stage.ASKED: lambda job, now: self._expire(job, now, "refused", "expired"),
             Stage.PREPARING: self._prepare,
@@ -57,7 +63,7 @@ class Runner:
                 self._ticks[job.stage](job, now)
 
     def response(self, request_id: int, code: int, now: float) -> None:
-        """The robot answered a request; those of nobody's are ignored."""
+        """The robot answered a request. An answer to nobody's is kept for a while: see `claim`."""
         for job in self.jobs:
             if job.request is None or job.request.id != request_id:
                 continue
@@ -75,6 +81,14 @@ class Runner:
             else:
                 job.stage, job.deadline = Stage.ACTING, now + job.skill.seconds
             return
+        self._unclaimed.append((request_id, code))
+
+    def claim(self, request: Request, now: float) -> None:
+        """stop_node sent the request: the robot's answer may have been here before its word of it."""
+        for request_id, code in self._unclaimed:
+            if request_id == request.id:
+                self.response(request_id, code, now)
+                return
 
     def end(self, job: Job, state: str, now: float, key: str, **values: Any) -> None:
         """Takes a job out, unsuccessful."""

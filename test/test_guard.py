@@ -251,3 +251,13 @@ def test_hand_controller_is_read_from_its_forty_bytes():
     assert not controller_in_use(bytes(40))
     assert controller_in_use(bytes([0, 0, 1]) + bytes(37))
     assert controller_in_use(bytes(4) + b"\x00\x00\x00\x3f" + bytes(32))  # 0.5
+
+
+def test_a_stop_whose_answer_came_before_stop_nodes_word_of_it_has_succeeded():
+    scene, sent = Scene(), Request(99, "sport", 1003)
+    scene.keep(scene.guard.response(99, 0, scene.now))
+    scene.keep(scene.guard.stop(Command("s", "stop"), scene.now, sent))
+    assert scene.states("s") == ["accepted", "running", "succeeded"]
+    scene.keep(scene.guard.response(98, 3203, scene.now))
+    scene.keep(scene.guard.stop(Command("t", "stop"), scene.now, Request(98, "sport", 1003)))
+    assert scene.states("t") == ["accepted", "running", "refused"]
