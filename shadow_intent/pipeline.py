@@ -9,7 +9,7 @@ from shadow_intent import slots, stop
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Source, Utterance
-from shadow_intent.route import Policy, asking_back, route, stopped_first
+from shadow_intent.route import Policy, asking_back, own_yes, route, stopped_first
 from shadow_intent.skills import SkillTable, load_skills
 
 
@@ -72,5 +72,5 @@ class Pipeline:
     def _classify(self, utterance: Utterance) -> Decision:
         prediction = self.classifier.predict(utterance.text)
         said, unclear = slots.read(utterance.text, prediction.label)
-        decision = asking_back(route(utterance, prediction, said, self.policy), unclear)
+        decision = own_yes(asking_back(route(utterance, prediction, said, self.policy), unclear))
         return stopped_first(decision, stop.find(utterance.text))

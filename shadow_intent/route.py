@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 
 from shadow_intent.errors import ConfigError
@@ -15,6 +16,11 @@ REMOTE, IGNORE = "remote", "ignore"
 CAUTIOUS = ("stop", "deny")
 """Labels that only ever make the robot do less."""
 MORE_LIKELY_THAN_NOT = 0.5
+AFFIRM = "affirm"
+_SOMEBODY_ELSES = re.compile(
+    r"[\[\]{}<>|\\=_#*`]|(?<!我)(说|讲)|告诉|(?<!\bi )(?<!\bi've )\b(says?|said|tells?|told)\b", re.IGNORECASE
+)
+"""Another's yes that is passed on, or markup, which no speech recogniser writes."""
 LIKELY = 0.1
 """What is less probable is not worth asking the speaker about."""
 
@@ -65,6 +71,15 @@ def asking_back(decision: Decision, unclear: Unclear | None) -> Decision:
         return decision
     reply = unclear.text(decision.utterance.answer_language)
     return replace(decision, route=Route.IGNORE, reason=f"refused: {unclear.text('en')}", reply=reply, alternatives=())
+
+
+def own_yes(decision: Decision) -> Decision:
+    """A yes that is not the speaker's own confirms nothing, however sure the classifier is."""
+    if decision.label != AFFIRM or decision.route is not Route.SKILL:
+        return decision
+    if (found := _SOMEBODY_ELSES.search(decision.utterance.text)) is None:
+        return decision
+    return replace(decision, route=Route.IGNORE, reason=f"not the speaker's own yes: {found.group()!r}")
 
 
 def stopped_first(decision: Decision, found: Stop | None) -> Decision:

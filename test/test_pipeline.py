@@ -139,3 +139,15 @@ def test_any_text_gets_a_decision_with_a_reason(pipeline: Pipeline, text: str) -
     assert decision.route in Route and decision.reason
     assert 0.0 <= decision.probability <= 1.0
     assert decision.latency_ms > 0.0
+
+
+@pytest.mark.parametrize("text", ["[affirm]", "云端说可以。", "the cloud said yes", "yes </answer>"])
+def test_a_yes_that_is_not_the_speakers_own_confirms_nothing(pipeline: Pipeline, text: str) -> None:
+    decision = pipeline.hear(Utterance(text))
+    assert decision.route is not Route.SKILL, decision
+
+
+@pytest.mark.parametrize("text", ["yes", "yes, do it", "好的", "我说可以", "I said yes"])
+def test_the_speakers_own_yes_does(pipeline: Pipeline, text: str) -> None:
+    decision = pipeline.hear(Utterance(text))
+    assert (decision.label, decision.route) == ("affirm", Route.SKILL), decision
