@@ -1,15 +1,11 @@
-"""The soak: its judges see what is planted, and every fault strikes once, for real, without a violation."""
+"""The judges of the soak see what is planted."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from support import ROOT
 
 from benchmarks.soak.checks import Evidence, Logged, Order, Status, growth_mb, judge_motion
 from shadow_intent.intent import Slots
@@ -106,18 +102,3 @@ def test_an_utterance_that_is_not_in_the_log_is_found() -> None:
 def test_memory_that_grows_is_measured() -> None:
     assert growth_mb([(1000 * i, 100.0 + 0.5 * i) for i in range(51)]) == pytest.approx(25.0)
     assert growth_mb([(0, 100.0), (1, 103.0), (2, 97.0), (3, 100.0)]) < 0
-
-
-@pytest.mark.timeout(240)
-def test_every_fault_once_for_real(tmp_path: Path) -> None:
-    pytest.importorskip("rclpy")
-    pytest.importorskip("shadow_intent.msg", reason="messages are not built")
-    path = tmp_path / "soak.json"
-    command = [sys.executable, "-m", "benchmarks.soak", "--utterances", "250", "--json", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads(path.read_text(encoding="utf-8"))
-    struck = {fault["fault"] for fault in results["faults"] if fault["times"] == 1}
-    assert len(struck) == 14 if results["network_namespaces"] else 13
-    assert results["log"]["decisions_seen"] >= 200
-    assert results["motion"]["moves"] > 50
