@@ -165,7 +165,7 @@ def _velocity(row: Any, fastest: float) -> bool:
     if not isinstance(velocity, dict) or len(velocity) != 1 or set(velocity) - set(SPEED_LIMITS):
         return False
     ((axis, value),) = velocity.items()
-    return not isinstance(value, str) and _number(abs(value) * fastest, SPEED_LIMITS[axis])
+    return isinstance(value, (int, float)) and _number(abs(value) * fastest, SPEED_LIMITS[axis])
 
 
 def _slots(row: Any, _: float) -> bool:
