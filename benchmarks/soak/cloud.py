@@ -5,12 +5,10 @@ Real gRPC in a real process; only what it answers is invented, since the shipped
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 from typing import Any
 
 import grpc
@@ -18,6 +16,7 @@ import grpc
 from benchmarks.red_team import HOSTILE, Liar
 from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
 from shadow_intent.cloud.client import MAX_MESSAGE_BYTES
+from shadow_intent.signals import alarm
 
 STEPS = [intent_pb2.Step(label="sit"), intent_pb2.Step(label="hello")]
 HONEST: Sequence[Mapping[str, Any]] = (
@@ -57,9 +56,7 @@ KINDS = {"honest": lambda: Liar(HONEST), "slow": lambda: Slow(HONEST), "lying": 
 
 def main() -> int:
     address, kind = sys.argv[1:]
-    done = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: done.set())
+    told_to_end, _ = alarm()
     server = grpc.server(
         ThreadPoolExecutor(THREADS), options=[("grpc.max_send_message_length", 10 * MAX_MESSAGE_BYTES)]
     )
@@ -67,7 +64,7 @@ def main() -> int:
     server.add_insecure_port(address)
     server.start()
     print(f"listening on {address}", flush=True)
-    done.wait()
+    told_to_end()
     server.stop(0).wait()
     return 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import queue
-import signal
 import sys
 import threading
 import time
@@ -26,13 +25,12 @@ from shadow_intent.cloud.plan import Answer
 from shadow_intent.cloud.tls import server_credentials
 from shadow_intent.errors import CloudUnavailable, ConfigError, ShadowIntentError
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, is_chinese
+from shadow_intent.signals import alarm
 
 SERVICE = intent_pb2.DESCRIPTOR.services_by_name["IntentService"].full_name
 GRACE_S = 2.0
 """How long running answers may take at shutdown, seconds."""
 WORKERS = 8
-POLL_S = 0.2
-"""How often the main thread looks whether the server is to stop, seconds."""
 OVERRIDES = ("address", "base", "bundle", "threads", "tls_certificate", "tls_key", "tls_client_ca")
 """Settings with an option of the same name."""
 LOG = logging.getLogger("shadow_intent.cloud")
@@ -140,16 +138,13 @@ def serve(config: CloudConfig) -> None:
     credentials = server_credentials(config.tls_certificate, config.tls_key, config.tls_client_ca)
     if credentials is None and not is_loopback(config.address):
         LOG.warning("%s is plaintext: whoever reaches this network reads and changes what is said", config.address)
-    stopping: list[None] = []  # an Event would deadlock when a second signal interrupts its set()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.append(None))
+    told_to_end, _ = alarm()
     LOG.info("loading base %s", config.base)
     engine = Engine(config)
     server, port = create_server(config.address, engine, credentials)
     server.start()
     print(f"listening on {config.address.rpartition(':')[0]}:{port}", flush=True)
-    while not stopping:
-        time.sleep(POLL_S)
+    told_to_end()
     server.stop(GRACE_S).wait()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import os
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.memory import use_few_arenas
 from shadow_intent.nodes.quick_executor import QuickExecutor
+from shadow_intent.signals import alarm
 
 JOIN_S = 2.0
 """How long a callback may take to return when the process ends, seconds."""
@@ -74,21 +74,6 @@ class Spinner:
             raise
 
 
-def _alarm() -> tuple[Callable[[], object], Callable[[], object]]:
-    """A function that waits for SIGINT, SIGTERM or a call of the other function.
-
-    Through a pipe (signal.set_wakeup_fd): the system may hand a signal to any thread, which does not wake one that
-    waits for a lock, and a handler that sets a threading.Event deadlocks when a second signal interrupts it, as when a
-    launch system passes on the Ctrl-C that a process already got.
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: None)
-    return lambda: os.read(reader, 1), lambda: os.write(writer, b"\0")
-
-
 def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) -> int:
     """Runs a node until SIGINT or SIGTERM; returns the exit status, 1 when it could not start or a callback raised.
 
@@ -97,7 +82,7 @@ def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) ->
     The signals are handled here and not by rclpy, whose handler ends the context at once: the node could not publish
     its last StopMove. `EXIT_S` after the first one the process is over, whatever hangs.
     """
-    wait, wake = _alarm()
+    wait, wake = alarm()
     arguments = list(sys.argv if arguments is None else arguments)
     try:
         use_few_arenas()
