@@ -38,7 +38,18 @@ class Part:
 
     def last_words(self) -> str:
         """The end of its output."""
-        return " | ".join(self.output.read_text(encoding="utf-8", errors="replace").splitlines()[-3:])
+        return last_words(self.output)
+
+
+def last_words(output: Path) -> str:
+    """The end of what a process printed into a file."""
+    return " | ".join(output.read_text(encoding="utf-8", errors="replace").splitlines()[-3:])
+
+
+def node_command(name: str, **parameters: str) -> list[str]:
+    """Module and arguments, for `python -m`, of a ROS node of this package."""
+    values = [item for key, value in parameters.items() for item in ("-p", f"{key}:={value}")]
+    return [f"shadow_intent.nodes.{name}", "--ros-args", *values]
 
 
 class Cast:
@@ -60,8 +71,7 @@ class Cast:
 
     def node(self, name: str, **parameters: str) -> Part:
         """A ROS node of this package."""
-        values = [item for key, value in parameters.items() for item in ("-p", f"{key}:={value}")]
-        return self.start(name, f"shadow_intent.nodes.{name}", "--ros-args", *values)
+        return self.start(name, *node_command(name, **parameters))
 
     def check(self) -> None:
         """Raises ShadowIntentError when a part died."""

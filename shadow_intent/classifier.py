@@ -37,8 +37,8 @@ class IntentClassifier:
         Raises BundleError when either file is not what the manifest promises.
         """
         self.bundle = bundle
-        self._tokenizer = _tokenizer(bundle.tokenizer_path, bundle.manifest.max_tokens)
-        self._session = _session(bundle.model_path, threads)
+        self._tokenizer = tokenizer_of(bundle.tokenizer_path, bundle.manifest.max_tokens)
+        self._session = session_of(bundle.model_path, threads)
         shape = self._session.get_outputs()[0].shape
         if shape[-1] != len(bundle.labels):
             raise BundleError(f"{bundle.model_path}: {shape[-1]} logits for {len(bundle.labels)} labels")
@@ -87,7 +87,8 @@ class IntentClassifier:
         return np.asarray(self._session.run(None, {"input_ids": input_ids})[0], np.float32)
 
 
-def _tokenizer(path: Path, max_tokens: int) -> Tokenizer:
+def tokenizer_of(path: Path, max_tokens: int) -> Tokenizer:
+    """The robot's tokenizer, which cuts at `max_tokens`. Raises BundleError."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
     # tokenizers raises bare Exception on a malformed file
@@ -98,7 +99,8 @@ def _tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
-def _session(path: Path, threads: int) -> ort.InferenceSession:
+def session_of(path: Path, threads: int) -> ort.InferenceSession:
+    """An exported classifier: input_ids (1, T) -> logits (1, num_labels). Raises BundleError."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -21,30 +21,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from scipy.special import logsumexp, softmax
-from scipy.stats import t
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from shadow_intent.bundle import MODEL, TOKENIZER
+from shadow_intent.classifier import session_of, tokenizer_of
 from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
-from shadow_intent.errors import InputError, ShadowIntentError
+from shadow_intent.errors import ShadowIntentError
 from shadow_intent.intent import NO_SLOTS
 from shadow_intent.shadow import pool
 from shadow_intent.shadow.decoders import decoder_of
+from training.clinc_data import Clinc, Pairs
+from training.compare import interval
 from training.corpus import Example
 from training.export import to_onnx
 from training.recipe import DEFAULT, Recipe
@@ -54,33 +54,8 @@ OUT_OF_SCOPE = "oos"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 ACCEPTED = 0.95
 """Share of in-scope queries at which the recall of out-of-scope ones is read."""
-Pairs = Sequence[tuple[str, str]]
 Logits = NDArray[np.float64]
 """(N, 150)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Clinc:
-    """The data."""
-
-    parts: Mapping[str, Pairs]
-    labels: tuple[str, ...]
-
-    @classmethod
-    def read(cls, path: Path) -> Clinc:
-        """Raises InputError."""
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            parts = {name: [(text, label) for text, label in rows] for name, rows in data.items()}
-            return cls(parts, tuple(sorted({label for _, label in parts["train"]})))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: expected data_full.json of CLINC150: {error}") from error
-
-    def texts(self, part: str) -> list[str]:
-        return [text for text, _ in self.parts[part]]
-
-    def targets(self, part: str) -> NDArray[np.int64]:
-        return np.array([self.labels.index(label) for _, label in self.parts[part]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +82,17 @@ def shadow(data: Clinc, seed: int, given: argparse.Namespace, out_of_scope: bool
 
 def onnx_outcome(folder: Path, max_tokens: int, labels: int) -> Outcome:
     """The exported classifier, one query at a time on one thread."""
-    model, tokenizer = folder / MODEL, Tokenizer.from_file(str(folder / TOKENIZER))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    model, path = folder / MODEL, folder / TOKENIZER
+    tokenizer, session = tokenizer_of(path, max_tokens), session_of(model, threads=1)
 
     def logits(texts: Sequence[str]) -> Logits:
         rows = []
         for text in texts:
-            ids = (tokenizer.encode(text, add_special_tokens=False).ids or [0])[:max_tokens]
+            ids = tokenizer.encode(text, add_special_tokens=False).ids or [0]
             rows.append(session.run(["logits"], {"input_ids": np.array([ids])})[0][0, :labels])
         return np.array(rows, dtype=np.float64)
 
-    return Outcome(logits, (model.stat().st_size + (folder / TOKENIZER).stat().st_size) / 1e6)
+    return Outcome(logits, (model.stat().st_size + path.stat().st_size) / 1e6)
 
 
 def tfidf(data: Clinc, seed: int, given: argparse.Namespace) -> Outcome:
@@ -260,11 +233,8 @@ def show(results: Mapping[str, list[dict[str, Any]]]) -> None:
 
 
 def _mean(values: Sequence[float]) -> str:
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return f"{mean:.1f}"
-    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean:.1f} ± {half:.1f}"
+    mean, half = interval(values)
+    return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
 
 
 def work(given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:

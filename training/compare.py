@@ -135,12 +135,7 @@ def report(folder: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "compare.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     console = Console()
-    titles = {
-        ("intents", SHOTS): f"CLINC150, {SHOTS} a class",
-        ("intents", 0): "CLINC150, all",
-        ("replies", 0): "replies",
-    }
-    for (task, shots), title in titles.items():
+    for (task, shots), title in TITLES.items():
         table = Table("", "accuracy %", "exact plan %", "loss", "ms", "weights", "seconds", "seeds", title=title)
         for row in (row for row in rows if (row["task"], row["shots"]) == (task, shots)):
             cells = [figure(row, name) for name in ("accuracy", "exact_plan", "loss", "ms")]

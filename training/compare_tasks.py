@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from shadow_intent.cloud import plan
-from shadow_intent.errors import InputError, PlanError
+from shadow_intent.errors import PlanError
 from shadow_intent.shadow.loss import IGNORE
 from shadow_intent.skills import load_skills
+from training.batches import pad_left
+from training.clinc_data import Clinc
 from training.corpus import Exchange, read_exchanges, split_exchanges
 
 LONGEST = 48
@@ -35,12 +35,6 @@ class Batch:
     """(B,) classes, or (B, T) tokens of the answer with `IGNORE` elsewhere."""
 
 
-def pad_left(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    """(B, T)"""
-    turned = [torch.tensor(list(reversed(row))) for row in rows]
-    return pad_sequence(turned, batch_first=True, padding_value=value).flip(1)
-
-
 class Intents:
     """CLINC150 without its out-of-scope part: 150 intents."""
 
@@ -51,20 +45,16 @@ class Intents:
 
         Raises InputError.
         """
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            labels = sorted({label for _, label in data["train"]})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: expected data_full.json of CLINC150: {error}") from error
-        self.labels = len(labels)
-        self._tokenizer, self._number = tokenizer, {label: i for i, label in enumerate(labels)}
+        data = Clinc.read(path)
+        self.labels = len(data.labels)
+        self._tokenizer, self._number = tokenizer, {label: i for i, label in enumerate(data.labels)}
         order = random.Random(seed)
         chosen = []
-        for label in labels:
-            own = sorted(text for text, name in data["train"] if name == label)
+        for label in data.labels:
+            own = sorted(text for text, name in data.parts["train"] if name == label)
             chosen += [(text, label) for text in order.sample(own, min(shots or len(own), len(own)))]
         self.train = self._encode(order.sample(chosen, len(chosen))[: limit or None])
-        self.test = self._encode(data["test"][: limit or None])
+        self.test = self._encode(data.parts["test"][: limit or None])
 
     def _encode(self, pairs: Sequence[Sequence[str]]) -> list[tuple[list[int], int]]:
         return [(self._tokenizer(text).input_ids[:LONGEST], self._number[label]) for text, label in pairs]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.soak.network import Cable
-from shadow_intent.cast import STOP_S
+from shadow_intent.cast import STOP_S, last_words, node_command
 from shadow_intent.errors import ShadowIntentError
 
 ON_ROBOT = ("mock_go2", "observer")
@@ -33,7 +33,7 @@ class Process:
 
     def last_words(self) -> str:
         """The end of its output."""
-        return " | ".join(self.output.read_text(encoding="utf-8", errors="replace").splitlines()[-3:])
+        return last_words(self.output)
 
 
 class Scene:
@@ -49,11 +49,11 @@ class Scene:
         self.now: dict[str, Process] = {}
         self._all: list[Process] = []
         self._commands = {
-            "mock_go2": self._node("mock_go2"),
+            "mock_go2": node_command("mock_go2"),
             "observer": ["benchmarks.soak.observer", str(self.evidence)],
-            "stop_node": self._node("stop_node", robot="mock"),
-            "skill_node": self._node("skill_node", robot="mock"),
-            "intent_node": self._node(
+            "stop_node": node_command("stop_node", robot="mock"),
+            "skill_node": node_command("skill_node", robot="mock"),
+            "intent_node": node_command(
                 "intent_node",
                 cloud_address=f'"127.0.0.1:{CLOUD_PORT}"',
                 cloud_deadline_s=str(DEADLINE_S),
@@ -61,11 +61,6 @@ class Scene:
                 bundle=f'"{self.bundle}"',
             ),
         }
-
-    @staticmethod
-    def _node(name: str, **parameters: str) -> list[str]:
-        values = [item for key, value in parameters.items() for item in ("-p", f"{key}:={value}")]
-        return [f"shadow_intent.nodes.{name}", "--ros-args", *values]
 
     def start(self, name: str, *command: str) -> Process:
         """A node, or `python -m command`."""
