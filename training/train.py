@@ -29,6 +29,7 @@ from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utter
 from training.corpus import Example, Exchange, read_corpus, read_exchanges, split, split_exchanges
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
+from training.rows import RowThreads
 from training.vocabulary import prune
 
 STATE = "state.pt"
@@ -69,6 +70,7 @@ class Run:
         self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
         self.teacher = self._teacher(teacher) if teacher else None
         self.detached = self.parts.detached()
+        self.threads = RowThreads()
         self.model = self.parts.shadow.attach(self.base)
         self.exchanges = ExchangeBatches(exchanges, tokenizer, recipe.base_languages)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
@@ -153,13 +155,14 @@ class Run:
 
     def _intent_loss(self, batch: Utterances) -> float:
         """Cross entropy of the detached classifier, and its distance from the teacher; accumulates gradients."""
-        features = self.feature_dropout(self.detached.features(batch.input_ids, batch.attention_mask))
-        logits = self.parts.heads.shadow(features)
+        mask, embedded = batch.attention_mask, self.detached.embedding(batch.input_ids)
+        features = self.threads.run(self.detached.pooled, embedded, mask, list(self.model.network.parameters()))
+        logits = self.parts.heads.shadow(self.feature_dropout(features))
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.recipe.label_smoothing)
         if self.teacher:
             share = self.recipe.distillation
             with torch.no_grad():
-                told = self.teacher(batch.input_ids, batch.attention_mask)
+                told = self.threads.run(self.teacher, batch.input_ids, mask)
             loss = (1 - share) * loss + share * distillation_loss(logits, told)
         loss.backward()
         return loss.item()

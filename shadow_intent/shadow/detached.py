@@ -40,12 +40,19 @@ class DetachedShadow(nn.Module):
 
     def state(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """s0, (B, T, d); arguments as `forward`."""
+        return self._state(self.embedding(input_ids), attention_mask)
+
+    def _state(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Tensor:
         prefix = attention_mask.bool() if self.config.prefix_attention else None
-        return self.network(attention_mask=attention_mask, prefix=prefix, inputs_embeds=self.embedding(input_ids))
+        return self.network(attention_mask=attention_mask, prefix=prefix, inputs_embeds=inputs_embeds)
 
     def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Pooled s0, (B, d); arguments as `forward`."""
-        return pool(self.state(input_ids, attention_mask), attention_mask, self.config.pooling)
+        return self.pooled(self.embedding(input_ids), attention_mask)
+
+    def pooled(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Tensor:
+        """Pooled s0, (B, d), of tokens already embedded: (B, T, d)."""
+        return pool(self._state(inputs_embeds, attention_mask), attention_mask, self.config.pooling)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """input_ids (B, T), attention_mask (B, T) with 1 at real tokens -> logits (B, num_labels)."""
