@@ -73,7 +73,7 @@ class SkillNode(ManagedNode[SkillParams]):
         self._diagnostics = self.entities.publisher(interfaces.DIAGNOSTICS)
         self.entities.subscribe(interfaces.INTENT, self._on_intent)
         self.entities.subscribe(interfaces.SKILL_COMMAND, self._on_skill_command)
-        self.entities.timer(values.move_rate_hz, lambda: self._tell(Guard.tick))
+        self.entities.timer(values.move_rate_hz, self._tick)
         self.entities.timer(values.diagnostics_hz, self._diagnose)
 
     def stand_down(self) -> None:
@@ -94,6 +94,10 @@ class SkillNode(ManagedNode[SkillParams]):
                     self._reply.publish(say_to_msg(action, header))
                 else:
                     self._status.publish(status_to_msg(action, header))
+
+    def _tick(self) -> None:
+        self.guard.world.rules = _rules(self.declared.read())  # an operator may change them at any time
+        self._tell(Guard.tick)
 
     def _on_intent(self, message: msg.Intent) -> None:
         if message.decision == Route.SKILL.value and not takes_fast_path(message.label):

@@ -3,6 +3,7 @@
 A process of its own, ahead of all others: a spoken stop or damp goes from the topic straight to the robot, without
 model, queue, guard or network, whatever else hangs or died. What skill_node asks of the sport service passes through
 here, so that no Move can follow the StopMove that ends it, and when velocities stop coming it ends them itself.
+A stop the robot does not answer goes out again: DDS drops what could not be delivered in time, and a stop must not be.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from itertools import count
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
-from std_msgs.msg import String
-from unitree_api.msg import Request
+from unitree_api.msg import Request, Response
 
 from shadow_intent import msg, stop
 from shadow_intent.errors import RobotError
@@ -31,6 +31,8 @@ from shadow_intent.robot import Request as Call
 
 STATE_PERIOD_S = 0.1
 """Of `stop_state` while nothing happens, seconds."""
+REPEAT_S = 0.5
+"""A stop without an answer goes out again after so long: the robot answers within milliseconds."""
 
 
 class StopNode(Urgent):
@@ -45,20 +47,23 @@ class StopNode(Urgent):
         began = time.monotonic_ns()
         self._gate, self._ids, self._urgency = Gate(began), count(began), urgency
         self._state = msg.StopState(epoch=began, cause=msg.StopState.START)
-        self._stops = 0
+        self._stops = self._repeats = 0
         self._robot = interfaces.REQUESTS["sport"].publisher(self)
         self._states = interfaces.STOP_STATE.publisher(self)
         self._diagnostics = interfaces.DIAGNOSTICS.publisher(self)
-        interfaces.VOICE_COMMAND.subscribe(self, self._on_voice_command)
-        interfaces.VOICE_TEXT.subscribe(self, self._on_voice_text)
+        interfaces.VOICE_COMMAND.subscribe(self, lambda command: self._hear(command.text))
+        interfaces.VOICE_TEXT.subscribe(self, lambda text: self._hear(text.data))
         interfaces.INTENT.subscribe(self, self._on_intent)
         interfaces.SKILL_COMMAND.subscribe(self, self._on_skill_command)
         interfaces.SPORT_REQUEST.subscribe(self, self._on_request)
+        interfaces.RESPONSES["sport"].subscribe(self, self._on_response)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a stop waits for no simulation
         self.create_timer(STATE_PERIOD_S, self._tell, clock=steady)
         self.create_timer(1.0 / values.diagnostics_hz, self._diagnose, clock=steady)
         self._lease = self.create_timer(values.lease_s, self._lease_over, clock=steady)
         self._lease.cancel()
+        self._repeat = self.create_timer(REPEAT_S, self._stop_again, clock=steady)
+        self._repeat.cancel()
 
     def close(self) -> None:
         """Stops a moving robot."""
@@ -68,10 +73,13 @@ class StopNode(Urgent):
     def _stop(self, cause: str, api_id: int, utterance_id: str = "") -> None:
         """The request first, everything else after it."""
         call = Call(next(self._ids), "sport", api_id)
-        self._robot.publish(request_to_msg(call))
+        self._unanswered = request_to_msg(call)
+        self._robot.publish(self._unanswered)
         self._gate.stopped()
         self._stops += 1
+        self._repeats = 0
         self._lease.cancel()
+        self._repeat.reset()
         self._state = msg.StopState(epoch=self._gate.epoch, cause=cause, utterance_id=utterance_id, request_id=call.id)
         self._tell()
 
@@ -79,12 +87,6 @@ class StopNode(Urgent):
         label = stop.match(text)
         if label is not None:
             self._stop(label, FAST_PATH[label])
-
-    def _on_voice_command(self, message: msg.VoiceCommand) -> None:
-        self._hear(message.text)
-
-    def _on_voice_text(self, message: String) -> None:
-        self._hear(message.data)
 
     def _on_intent(self, message: msg.Intent) -> None:
         if message.decision == Route.SKILL.value and takes_fast_path(message.label):
@@ -101,6 +103,17 @@ class StopNode(Urgent):
             self._robot.publish(request)
             if header.identity.api_id == MOVE:
                 self._lease.reset()
+                self._repeat.cancel()  # a person moved it again since; this motion ends with a stop of its own
+
+    def _on_response(self, response: Response) -> None:
+        if response.header.identity.id == self._state.request_id:
+            self._repeat.cancel()
+
+    def _stop_again(self) -> None:
+        self._repeats += 1
+        self._robot.publish(self._unanswered)
+        if self._repeats == 1:
+            self.get_logger().error("the robot does not answer a stop: repeating it until it does")
 
     def _lease_over(self) -> None:
         self._lease.cancel()
@@ -113,6 +126,8 @@ class StopNode(Urgent):
         self._states.publish(self._state)
 
     def _diagnose(self) -> None:
+        unanswered = 0.0 if self._repeat.is_canceled() else self._repeats * REPEAT_S
+        problem = f"the robot has not answered a stop for {unanswered:.1f} s" if unanswered else ""
         values = {
             "priority": self._urgency,
             "moving": self._gate.moving,
@@ -120,7 +135,7 @@ class StopNode(Urgent):
             "last_cause": self._state.cause,
             "dropped": self._gate.dropped,
         }
-        self._diagnostics.publish(diagnostics(self, "stop", "", "listening for stop", values))
+        self._diagnostics.publish(diagnostics(self, "stop", problem, "listening for stop", values))
 
 
 def main() -> int:

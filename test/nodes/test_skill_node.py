@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -18,6 +19,7 @@ from unitree_go.msg import SportModeState, TimeSpec
 
 from shadow_intent.intent import NO_SLOTS, Slots
 from shadow_intent.nodes import interfaces
+from shadow_intent.nodes.params import SkillParams
 from shadow_intent.nodes.stop_node import StopNode
 
 pytestmark = pytest.mark.timeout(60)
@@ -129,6 +131,31 @@ def test_operator_switch_works_at_run_time(robot, skills, person):
     person.say("back_flip")
     wait_for(lambda: person.replies)
     assert person.replies == ["Shall I do a back flip? Say yes or no."]
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(SkillParams) if item.metadata["runtime"]])
+def test_every_rule_that_may_change_does_so_at_run_time(skills, name):
+    node = skills()
+    (item,) = (item for item in fields(SkillParams) if item.name == name)
+    before, low, high = getattr(node.guard.world.rules, name), item.metadata["low"], item.metadata["high"]
+    value = not before if high is None else type(item.default)(low if before == high else high)
+    (result,) = node.set_parameters(parameters(**{name: value})["parameter_overrides"])
+    assert result.successful, result.reason
+    wait_for(lambda: getattr(node.guard.world.rules, name) == value)
+
+
+def test_what_may_not_change_and_what_is_out_of_range_is_refused_at_run_time(skills):
+    node = skills()
+    for name, value in (("move_rate_hz", 15.0), ("firmware", "mcf"), ("min_battery_percent", 101)):
+        (result,) = node.set_parameters(parameters(**{name: value})["parameter_overrides"])
+        assert not result.successful and name in result.reason
+
+
+def test_a_lower_limit_set_at_run_time_refuses_the_next_command(robot, skills, person):
+    _, node = robot(battery_percent=50.0), skills()
+    assert person.outcome(person.say("hello")).state == "succeeded"
+    node.set_parameters(parameters(min_battery_percent=60)["parameter_overrides"])
+    assert "battery" in person.outcome(person.say("stretch")).reason.lower()
 
 
 def test_nothing_moves_without_robot_state(skills, person):

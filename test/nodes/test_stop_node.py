@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,12 +16,12 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState
 from person import Person, parameters
 from support import ROOT, wait_for
-from unitree_api.msg import Request
+from unitree_api.msg import Request, Response
 
 from shadow_intent import msg
 from shadow_intent.intent import NO_SLOTS, Slots
 from shadow_intent.nodes import interfaces, priority
-from shadow_intent.nodes.stop_node import StopNode
+from shadow_intent.nodes.stop_node import REPEAT_S, StopNode
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -28,13 +29,17 @@ DAMP, STOP_MOVE, MOVE, STAND_UP = 1001, 1003, 1008, 1004
 
 
 class Skills:
-    """What skill_node sends and hears, by hand."""
+    """What skill_node sends and hears, by hand, and a robot that answers every call."""
 
     def __init__(self, person: Person) -> None:
         self.states: list[msg.StopState] = []
         interfaces.STOP_STATE.subscribe(person, self.states.append)
         self._requests = interfaces.SPORT_REQUEST.publisher(person)
+        self.answering = True
+        self._responses = interfaces.RESPONSES["sport"].publisher(person)
+        interfaces.REQUESTS["sport"].subscribe(person, lambda request: self.answering and self.answer(request))
         wait_for(lambda: self._requests.get_subscription_count() and self.states)
+        wait_for(self._responses.get_subscription_count)
         wait_for(lambda: person.count_publishers("/api/sport/request") and person._text.get_subscription_count())
         self.person = person
 
@@ -47,6 +52,11 @@ class Skills:
         request.header.identity.id, request.header.identity.api_id = request_id, api_id
         request.header.lease.id = self.epoch if epoch is None else epoch
         self._requests.publish(request)
+
+    def answer(self, request: Request) -> None:
+        response = Response()
+        response.header.identity = request.header.identity
+        self._responses.publish(response)
 
     def sent(self) -> list[int]:
         return [r.header.identity.api_id for r in self.person.requests]
@@ -215,3 +225,41 @@ def test_after_a_break_in_the_network_the_robot_gets_nothing_that_is_older_than_
 ) -> None:
     (writer,) = skills.person.get_publishers_info_by_topic("/api/sport/request")
     assert writer.qos_profile.lifespan.nanoseconds == interfaces.CALL_LIFESPAN_S * 1e9
+
+
+def test_a_stop_goes_out_again_until_the_robot_answers_it(skills: Skills) -> None:
+    warnings: list[bytes] = []
+
+    def keep(array: Any) -> None:
+        warnings.extend(s.level for s in array.status if "stop_node" in s.name)
+
+    interfaces.DIAGNOSTICS.subscribe(skills.person, keep)
+    skills.answering = False
+    skills.person.shout("stop")
+    wait_for(lambda: skills.sent().count(STOP_MOVE) >= 3)
+    calls = [request.header.identity for request in skills.person.requests]
+    assert {(call.id, call.api_id) for call in calls} == {(skills.states[-1].request_id, STOP_MOVE)}
+    wait_for(lambda: DiagnosticStatus.WARN in warnings)
+
+    skills.answer(Request())  # of another call
+    wait_for(lambda: skills.sent().count(STOP_MOVE) >= 5)
+    skills.answer(skills.person.requests[0])
+    warnings.clear()
+    wait_for(lambda: warnings[-3:] == [DiagnosticStatus.OK] * 3)
+    sent = len(skills.sent())
+    time.sleep(3 * REPEAT_S)
+    assert len(skills.sent()) == sent
+
+
+def test_a_motion_begun_since_is_not_ended_by_an_old_stop(skills: Skills) -> None:
+    skills.answering = False
+    skills.person.shout("stop")
+    wait_for(lambda: skills.sent().count(STOP_MOVE) >= 2)
+    wait_for(lambda: skills.states[-1].cause == "stop")
+    skills.answering = True
+    for _ in range(15):
+        skills.ask(MOVE)
+        time.sleep(0.1)
+    wait_for(lambda: skills.states[-1].cause == "lease")
+    first = skills.sent().index(MOVE)
+    assert skills.sent()[first:-1] == [MOVE] * 15

@@ -13,6 +13,7 @@ from support import wait_for
 pytest.importorskip("rclpy")
 pytest.importorskip("shadow_intent.msg", reason="messages are not built")
 
+from rclpy.parameter import Parameter
 
 from shadow_intent import msg
 from shadow_intent.bundle import Bundle
@@ -67,6 +68,11 @@ class Ear:
         self.witness.voice.publish(msg.VoiceCommand(**fields))
         wait_for(lambda: len(self.intents) > before)
         return self.intents[before]
+
+    def set(self, **parameters: Any) -> None:
+        """Changes parameters while the node runs."""
+        for result in self.node.set_parameters([Parameter(name, value=value) for name, value in parameters.items()]):
+            assert result.successful, result.reason
 
     def events(self) -> list[Event]:
         """The log so far."""

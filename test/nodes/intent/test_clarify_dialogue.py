@@ -107,7 +107,8 @@ def test_a_newer_command_takes_the_questions_place(doubtful: Callable[..., Ear],
 
 
 def test_an_answer_that_comes_too_late_is_none(doubtful: Callable[..., Ear]) -> None:
-    made = doubtful(clarify_window_s=0.1)
+    made = doubtful()
+    made.set(clarify_window_s=0.1)
     asked(made)
     time.sleep(0.2)
     assert made.say("yes").intents[0].label == "affirm"

@@ -70,7 +70,9 @@ def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(
 ) -> None:
     cloud.may_answer.clear()
     cloud.steps = (Step("sit", NO_SLOTS),)
-    story = ear(cloud_address=cloud.address, cloud_deadline_s=0.3).say("why is the sky blue")
+    made = ear(cloud_address=cloud.address)
+    made.set(cloud_deadline_s=0.3)
+    story = made.say("why is the sky blue")
     wait_for(lambda: story.closing and story.said)
     assert story.closing is not None and story.closing.reason.startswith("CloudUnavailable: ")
     assert 300 <= story.closing.latency_ms < 3000

@@ -6,11 +6,13 @@ import errno
 import math
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.intent import NO_SLOTS
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import stamp_from_ns
+from shadow_intent.nodes.params import IntentParams
 
 SECOND = 1_000_000_000
 
@@ -91,6 +94,14 @@ def test_a_command_from_another_time_is_ignored(ear: Callable[..., Ear], seconds
     intent = ear().publish(header=Header(stamp=stamp), text="sit down", asr_confidence=math.nan)
     assert intent.decision == "ignore" and reason in intent.reason
     assert intent.header.stamp == stamp
+
+
+def test_how_old_a_command_may_be_changes_at_run_time(ear: Callable[..., Ear]) -> None:
+    made = ear()
+    command = {"header": Header(stamp=stamp_from_ns(time.time_ns() - 5 * SECOND)), "text": "sit down"}
+    assert made.publish(**command).decision == "skill"
+    made.set(max_command_age_s=3.0)
+    assert "stale" in made.publish(**command).reason
 
 
 def test_a_stop_from_another_time_still_stops(ear: Callable[..., Ear]) -> None:
@@ -200,6 +211,24 @@ def test_diagnostics_name_the_bundle_and_the_state_of_the_cloud(ear: Callable[..
     assert float(values["latency_p50_ms"]) > 0
     assert (values["waiting"], values["dropped"], values["cloud_link"]) == ("0", "0", "plaintext")
     assert values["model"].endswith(" MiB") and values["active"] == "True"
+
+
+def test_every_node_reports_once_a_second(
+    robot: Callable[..., Any], skills: Callable[..., Any], ear: Callable[..., Ear]
+) -> None:
+    robot(), skills()
+    made = ear(diagnostics_hz=IntentParams().diagnostics_hz)
+    stamps: dict[str, list[float]] = {}
+
+    def keep(message: DiagnosticArray) -> None:
+        stamp = message.header.stamp
+        stamps.setdefault(message.status[0].name.partition(":")[0], []).append(stamp.sec + stamp.nanosec / SECOND)
+
+    interfaces.DIAGNOSTICS.subscribe(made.witness, keep)
+    wait_for(lambda: len(stamps) == 3 and all(len(times) > 3 for times in stamps.values()), 20)
+    assert set(stamps) == {"/intent_node", "/skill_node", "/stop_node"}
+    for times in stamps.values():
+        assert statistics.median(b - a for a, b in pairwise(times)) == pytest.approx(1.0, abs=0.2)
 
 
 def test_a_full_disk_ends_the_log_and_not_the_node(ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch) -> None:
