@@ -108,7 +108,7 @@ class Reader(Words):
         word = self.word(start)
         if word in units.ADVERBS and self.word(start - 1) not in ("for", "at"):
             return Quantity(units.ADVERBS[word], "times", start, start + 1)
-        for n in (2, 1):
+        for n in (2, 1) if word in units.WHOLE_HEADS else ():
             named = units.WHOLE.get((" " if word.isascii() else "").join(self.word(start + k) for k in range(n)))
             if named:
                 split = self.value(start + n + 1) if self.word(start + n) == "over" else None  # "pi over two"
@@ -271,6 +271,8 @@ class Reader(Words):
         word, following = self.word(i), self.word(i + 1)
         if 1 < len(word) < len(following) and following.startswith(word) and following in units.UNITS and word != "in":
             return self._unit(i + 1)  # stammered: "two me metres"
+        if word not in units.UNIT_HEADS:
+            return None
         if len(word) == 1 and word.isascii() and self.value(i - 1) is None:
             return None  # "一个s型造型"
         if word == "分" and (self.value(i + 1) is not None or self.word(i + 1) == "半"):

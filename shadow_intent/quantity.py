@@ -37,10 +37,11 @@ class Words:
 
     def __init__(self, text: str) -> None:
         self.tokens: list[Token] = tokenize(text)
+        self._words = [token.text for token in self.tokens]
 
     def word(self, i: int) -> str:
         """The token at `i` as text, "" outside the utterance."""
-        return self.tokens[i].text if 0 <= i < len(self.tokens) else ""
+        return self._words[i] if 0 <= i < len(self._words) else ""
 
     def value(self, i: int) -> float | None:
         """The number at `i`, None for a word."""

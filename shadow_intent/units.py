@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 STEP_M = 0.3
 """Metres of one step, in either language (annotation guide)."""
@@ -73,6 +74,15 @@ STEPS = _words("step steps sidestep sidesteps 步")
 WHOLE = {"right angle": ("deg", 90.0), "right angles": ("deg", 90.0), "pi": ("deg", 180.0), "直角": ("deg", 90.0)}
 WHOLE |= {"半面": ("deg", 45.0)}
 """Quantities that need no number."""
+
+
+def _heads(names: Iterable[str]) -> frozenset[str]:
+    """What the first token of each may be."""
+    return frozenset(n[:k] for n in names for k in ([len(n.split(" ")[0])] if n.isascii() else range(1, len(n) + 1)))
+
+
+UNIT_HEADS, WHOLE_HEADS = _heads(UNITS), _heads(WHOLE)
+"""Most words are none, which saves the search for the longest name."""
 FRACTIONS = {"half": 1 / 2, "halves": 1 / 2, "半": 1 / 2, "halfway": 1 / 2, "quarter": 1 / 4, "quarters": 1 / 4}
 RARE_FRACTIONS = {"third": 1 / 3, "thirds": 1 / 3, "fifth": 1 / 5, "fifths": 1 / 5, "sixth": 1 / 6, "sixths": 1 / 6}
 RARE_FRACTIONS |= {"eighth": 1 / 8, "eighths": 1 / 8, "tenth": 1 / 10, "tenths": 1 / 10}
