@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -34,14 +33,17 @@ STOP_RUNS = 51
 """Matches of each phrase; the median counts."""
 
 COLD = """
-import time
+import resource, time
 start = time.perf_counter()
 from shadow_intent.bundle import Bundle
 from shadow_intent.intent import Utterance
 from shadow_intent.pipeline import Pipeline
 Pipeline.from_bundle(Bundle.load({bundle!r})).hear(Utterance("sit down please"))
 print(time.perf_counter() - start)
+print(int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
 """
+"""Prints seconds, MiB resident, and MiB at the peak."""
 
 
 def text_of(tokens: int, tokenizer: Any) -> str:
@@ -117,13 +119,13 @@ def measure(bundle_path: str, core: int) -> dict[str, Any]:
     results["robot_mib"] = round(sum(path.stat().st_size for path in read) / 2**20, 1)
     results["latency"] = {str(n): timed(partial(pipeline.hear, Utterance(text_of(n, tokenizer)))) for n in LENGTHS}
     results["stop"] = stop_phrases()
-    results["resident_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     code = COLD.format(bundle=bundle_path)
-    starts = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
         for _ in range(COLD_STARTS)
     ]
-    results["cold_start_s"] = round(sorted(starts)[COLD_STARTS // 2], 3)
+    cold, resident, peak = np.median(np.array(runs, dtype=float), axis=0)
+    results |= {"cold_start_s": round(cold, 3), "resident_mib": round(resident, 1), "peak_mib": round(peak, 1)}
     results["classifier"] = edge_rivals.ours(bundle, text_of(SIDE_BY_SIDE, tokenizer), core, timed)
     return results
 
@@ -141,8 +143,8 @@ def show(results: dict[str, Any]) -> None:
         "p50 {p50_us} µs, p99 {p99_us} µs, slowest {slowest_us} µs a match".format(**results["stop"])
     )
     console.print(
-        "resident {resident_mib} MiB, cold start {cold_start_s} s; the robot reads {robot_mib} MiB (model {model_mib}) "
-        "of the bundle's {bundle_mib} MiB".format(**results)
+        "resident {resident_mib} MiB (at most {peak_mib} while loading), cold start {cold_start_s} s; the robot reads "
+        "{robot_mib} MiB (model {model_mib}) of the bundle's {bundle_mib} MiB".format(**results)
     )
     table = Table(title=f"classifier alone, {SIDE_BY_SIDE} tokens")
     for column in ("", "p50 ms", "p99 ms", "MB"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from shadow_intent import slots, stop
+from shadow_intent import memory, slots, stop
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Source, Utterance
@@ -46,6 +46,7 @@ class Pipeline:
         (skills or load_skills()).require(bundle.labels)
         classifier = IntentClassifier(bundle, threads)
         classifier.self_check()
+        memory.give_back()
         return cls(classifier, bundle.policy)
 
     def hear(self, utterance: Utterance) -> Decision:

@@ -13,10 +13,10 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from std_msgs.msg import String
 
-from shadow_intent import msg, stop
+from shadow_intent import memory, msg, stop
 from shadow_intent.bundle import Bundle
 from shadow_intent.intent import Decision, Route, Utterance
-from shadow_intent.nodes import interfaces, memory
+from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.classifier_thread import MAX_WAITING, ClassifierThread
 from shadow_intent.nodes.conversation import Conversations
 from shadow_intent.nodes.diagnose import diagnostics

@@ -17,8 +17,8 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from shadow_intent.errors import ShadowIntentError
+from shadow_intent.memory import use_few_arenas
 from shadow_intent.nodes.dds import use_safe_profile
-from shadow_intent.nodes.memory import use_few_arenas
 from shadow_intent.nodes.quick_executor import QuickExecutor
 from shadow_intent.signals import alarm
 
