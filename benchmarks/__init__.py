@@ -1,1 +1,1 @@
-"""Commands that measure, print a table and write JSON. Nothing here is imported by the product or its tests."""
+"""Commands that measure, print a table and write JSON. Nothing here is imported by the product."""

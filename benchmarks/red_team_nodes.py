@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.red_team import Attack, Findings, Judge, Liar, served
+from benchmarks.judge import Attack, Findings, Judge
+from benchmarks.liar import Liar, served
 from shadow_intent.cast import Cast, await_, isolate, start_intent_node
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.robot import Request

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.red_team import Judge
+from benchmarks.judge import Judge
 from shadow_intent.intent import Slots
 from shadow_intent.motion import Goal
 from shadow_intent.robot import MOVE, Request

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.red_team import HOSTILE, Liar
+from benchmarks.liar import HOSTILE, Liar
 from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
 from shadow_intent.cloud.client import MAX_MESSAGE_BYTES
 from shadow_intent.signals import alarm

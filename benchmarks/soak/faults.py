@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
 
-from benchmarks.red_team import HOSTILE
+from benchmarks.liar import HOSTILE
 from benchmarks.soak.checks import OPEN, Violation
 from benchmarks.soak.scene import DEADLINE_S, Scene
 from benchmarks.soak.speaker import NANO, Speaker

@@ -16,19 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.red_team import (
-    ATTACKS,
-    HOSTILE,
-    QUESTION,
-    Attack,
-    Findings,
-    Judge,
-    carry_out_plan,
-    load_attacks,
-    no_cloud,
-    play,
-    run_all,
-)
+from benchmarks.judge import ATTACKS, Attack, Findings, Judge, load_attacks
+from benchmarks.liar import HOSTILE
+from benchmarks.red_team import QUESTION, carry_out_plan, no_cloud, play, run_all
 from benchmarks.virtual import VirtualRobot
 from shadow_intent import stop
 from shadow_intent.bundle import Bundle

@@ -22,7 +22,8 @@ from unitree_api.msg import Request as RequestMsg
 from unitree_api.msg import Response
 from unitree_go.msg import LowState, SportModeState
 
-from benchmarks.red_team import Judge, Liar, load_attacks, served
+from benchmarks.judge import Judge, load_attacks
+from benchmarks.liar import Liar, served
 from shadow_intent import msg
 from shadow_intent.nodes import interfaces
 from shadow_intent.robot import Request
