@@ -123,9 +123,8 @@ def perform(cast: Cast, console: Console, bundle: str, simulated: bool) -> list[
             for name in ("skill_node", "intent_node"):
                 node.activate(name)
             await_(cast, node, lambda: node.ready(robot=True), "the nodes to find each other")
-        console.print(
-            f"cloud_server, {robot}, stop_node, skill_node and intent_node are up ({time.monotonic() - began:.1f} s)\n"
-        )
+        took = time.monotonic() - began
+        console.print(f"cloud_server, {robot}, stop_node, skill_node and intent_node are up ({took:.1f} s)\n")
         stories = play(cast, node, console, SIM_SCRIPT if simulated else SCRIPT)
         if sys.stdin.isatty():
             talk(cast, node, console)
