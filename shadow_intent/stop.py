@@ -13,8 +13,8 @@ Beyond that:
 
 Where something else is asked for too (`Stop.more`) the robot ceases at once, and what the utterance is, the classifier
 decides: "坐着别动" (sit, don't move) is a command with a stop in it. But of "stop, then turn left" (`Stop.first`) only
-the stop is done: see `route.stopped_first`. A stop that fires wrongly makes the robot stand still for a moment; one that
-does not fire may hurt somebody.
+the stop is done: see `route.stopped_first`. A stop that fires wrongly makes the robot stand still for a moment; one
+that does not fire may hurt somebody.
 """
 
 from __future__ import annotations
