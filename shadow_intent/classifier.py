@@ -47,19 +47,17 @@ class IntentClassifier:
 
     def logits(self, text: str) -> NDArray[np.float32]:
         """Uncalibrated logits (num_labels,)."""
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids or [0]
-        return self._run(np.asarray([ids], np.int64))[0]
+        return self._read(text)[0]
 
     def probabilities(self, text: str) -> NDArray[np.float64]:
         """Temperature-scaled probabilities (num_labels,)."""
-        scaled = self.logits(text).astype(np.float64) / self.bundle.manifest.temperature
-        weights = np.exp(scaled - scaled.max())
-        return np.asarray(weights / weights.sum())
+        return self._softmax(self.logits(text))
 
     def predict(self, text: str) -> Prediction:
         """The most probable intent of one utterance."""
         start = time.perf_counter()
-        probabilities = self.probabilities(text)
+        logits, cut = self._read(text)
+        probabilities = self._softmax(logits)
         second, first = np.argsort(probabilities)[-2:]
         return Prediction(
             label=self.bundle.labels[first],
@@ -67,6 +65,7 @@ class IntentClassifier:
             runner_up=self.bundle.labels[second],
             runner_up_probability=float(probabilities[second]),
             latency_ms=(time.perf_counter() - start) * 1e3,
+            cut=cut,
         )
 
     def self_check(self) -> float:
@@ -82,6 +81,16 @@ class IntentClassifier:
                 )
             worst = max(worst, difference)
         return worst
+
+    def _read(self, text: str) -> tuple[NDArray[np.float32], bool]:
+        """Logits (num_labels,), and whether they are about the beginning of a longer text."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return self._run(np.asarray([encoding.ids or [0]], np.int64))[0], bool(encoding.overflowing)
+
+    def _softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        scaled = logits.astype(np.float64) / self.bundle.manifest.temperature
+        weights = np.exp(scaled - scaled.max())
+        return np.asarray(weights / weights.sum())
 
     def _run(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.asarray(self._session.run(None, {"input_ids": input_ids})[0], np.float32)

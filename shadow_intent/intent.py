@@ -128,6 +128,8 @@ class Prediction:
     """Its probability, in [0, 1]."""
     latency_ms: float
     """Tokenizer and model together, milliseconds."""
+    cut: bool = False
+    """The text is longer than what the model reads (`Manifest.max_tokens`): this is about its beginning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,13 +55,14 @@ _LEXER = re.compile(
     rf"(?P<endless>{_ENDLESS_SIGNS})"
     rf"|(?P<ratio>[{_HAN_NUMBER}\d]+分之[{_HAN_NUMBER}\d]+)"
     rf"|(?P<han>[{_HAN_NUMBER}]+(?:点[零〇幺一二三四五六七八九]+)?|\d+(?:\.\d+)?[百千万])"
-    r"|(?P<digits>\d+(?:\.\d+)?e[-+]?\d+(?![a-z\d])|(?<![\d,.])\d+,\d{1,2}(?![\d,.])"
+    r"|(?P<digits>\d+[ -]\d+/\d+|\d+(?:\.\d+)?e[-+]?\d+(?![a-z\d])|(?<![\d,.])\d+,\d{1,2}(?![\d,.])"
     r"|\d+(?:\.\d+){2,}|\d+点\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\s*/\s*\d+|\d*\.\d+|\d+)"
     r"|(?P<word>[a-z]+[0-9]*|[\u3400-\u9fff])"
     r"|(?P<sign>(?<![\w.])[-\u2212+](?=[\d.])|(?<=[\u3400-\u9fff])[-\u2212](?=\d))"
     r"|(?P<mark>[-\u2212~/])|(?P<break>[,.!?;:，。！？；：、…—\n]+)"
 )
 _DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")
+_MIXED = re.compile(r"(\d+)[ -](\d+)/(\d+)")
 _DIGIT_WORDS = frozenset(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 _NOT_NUMBERS = frozenset(["second", "seconds", "thirds", "ones", "twos", "threes", "fours", "fives", "tens"])
 """Units, fractions and things here: text2num would read "one second" as a number."""
@@ -97,6 +98,9 @@ def _token(found: re.Match[str]) -> Token:
 
 
 def _digits(text: str) -> float:
+    if mixed := _MIXED.fullmatch(text):
+        whole, above, below = (float(part) for part in mixed.groups())
+        return whole + above / below if above < below else math.nan
     if "/" in text:
         above, below = (float(part) for part in text.split("/"))
         return above / below if below else math.nan

@@ -30,6 +30,10 @@ def hear_stop(utterance: Utterance) -> Decision | None:
     )
 
 
+WARM_UP = ("go forward two and a half metres, slowly", "往左转九十度，慢一点", "stop jumping and sit")
+"""Heard before the first utterance, which then takes no longer than any other."""
+
+
 class Pipeline:
     """Everything the robot decides on its own."""
 
@@ -47,7 +51,10 @@ class Pipeline:
         classifier = IntentClassifier(bundle, threads)
         classifier.self_check()
         memory.give_back()
-        return cls(classifier, bundle.policy)
+        pipeline = cls(classifier, bundle.policy)
+        for text in WARM_UP:
+            pipeline.hear(Utterance(text))
+        return pipeline
 
     def hear(self, utterance: Utterance) -> Decision:
         """Decides about any text; never raises on its content."""
@@ -74,4 +81,7 @@ class Pipeline:
         prediction = self.classifier.predict(utterance.text)
         said, unclear = slots.read(utterance.text, prediction.label)
         decision = own_yes(asking_back(route(utterance, prediction, said, self.policy), unclear))
-        return stopped_first(decision, stop.find(utterance.text))
+        found = stop.find(utterance.text)
+        if found is not None and not found.first:
+            decision = replace(decision, reason=f"{decision.reason}; stopped first: {found.phrase}")
+        return stopped_first(decision, found)

@@ -79,6 +79,8 @@ class Reader(Words):
         ranged = self._ranged(start, *amount)
         value, i = amount if ranged is None else (math.nan, ranged.end)
         first, last = self.word(start), self.word(i - 1)
+        if (self.word(i), self.word(i + 1)) == ("or", "so"):
+            i += 2
         fraction = not value.is_integer() or first in units.SHARES or last in units.SHARES or "/" in last
         at = self._skip(i, articles=fraction)
         if self.word(at) == "半" and self._unit(at + 1):
@@ -198,10 +200,12 @@ class Reader(Words):
             return value + 0.5, end + 1
         hundredths = self.value(end)
         if self.word(end - 1) in units.METRES and hundredths and 10 <= hundredths < 100 and self.ends(end + 1):
-            return value + hundredths / 100, end + 1  # "two metres fifty"
-        if self.word(end - 1) in ("米", "尺") and not self.word(end).isascii() and not self._unit(end + 1):
+            return value + hundredths / 100, end + 1  # "two metres fifty", "一米五十"
+        if self.word(end - 1) in units.FEET and hundredths and hundredths < 12 and self.ends(end + 1):
+            return value + hundredths / 12, end + 1  # "five foot six"
+        if self.word(end - 1) in ("米", "尺") and hundredths is not None and not self._unit(end + 1):
             token = self.tokens[end]
-            if token.spelled and token.value is not None:
+            if token.spelled and token.value is not None and (not token.text.isascii() or self.ends(end + 1)):
                 return value + token.value / 10**token.spelled, end + 1
         return value, end
 

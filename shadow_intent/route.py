@@ -16,6 +16,8 @@ REMOTE, IGNORE = "remote", "ignore"
 CAUTIOUS = ("stop", "deny")
 """Labels that only ever make the robot do less."""
 MORE_LIKELY_THAN_NOT = 0.5
+NEVER = 1.0
+"""A threshold that no probability reaches, rounding or not."""
 AFFIRM = "affirm"
 _SOMEBODY_ELSES = re.compile(
     r"[\[\]{}<>|\\=_#*`]|(?<!我)(说|讲)|告诉|(?<!\bi )(?<!\bi've )\b(says?|said|tells?|told)\b", re.IGNORECASE
@@ -35,11 +37,14 @@ class Policy:
     """The same for `CAUTIOUS` labels, in [0, 1]: to ask first would be the greater risk."""
     margin: float
     """... and leads the runner-up by at least this, in [0, 1]."""
+    ignore: float = 0.0
+    """What was not meant for the robot, it seems, is ignored when that is at least so probable, in [0, 1]; below it the
+    cloud is asked."""
     min_asr_confidence: float = 0.3
     """Below this recogniser confidence, in [0, 1], the words themselves are in doubt: ignored."""
 
     def __post_init__(self) -> None:
-        for name in ("accept", "accept_stop", "margin", "min_asr_confidence"):
+        for name in ("accept", "accept_stop", "margin", "ignore", "min_asr_confidence"):
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1):
                 raise ConfigError(f"policy {name}: expected a number in [0, 1], got {value!r}")
@@ -106,17 +111,27 @@ def stopped_first(decision: Decision, found: Stop | None) -> Decision:
 
 
 def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:
-    if p.label == IGNORE:
-        return Route.IGNORE, f"not addressed to the robot: p = {p.probability:.2f}"
     if p.label == REMOTE:
-        return Route.REMOTE, f"open request: p = {p.probability:.2f}"
-    least = policy.accept_stop if p.label in CAUTIOUS else policy.accept
+        return Route.REMOTE, f"{_surely(p)}open request: p = {p.probability:.2f}"
+    sure = p.probability - p.runner_up_probability >= policy.margin
+    least = policy.ignore if p.label == IGNORE else policy.accept_stop if p.label in CAUTIOUS else policy.accept
     probability, threshold = distinct(p.probability, least)
+    if p.label == IGNORE and p.probability >= least:
+        return Route.IGNORE, f"{_surely(p)}not addressed to the robot: p = {probability}"
+    if not sure:
+        close = f"{p.label} {p.probability:.2f} / {p.runner_up} {p.runner_up_probability:.2f}"
+        return Route.REMOTE, f"top two too close: {close}"
     if p.probability < least:
         return Route.REMOTE, f"unsure: p({p.label}) = {probability} < {threshold}, next {p.runner_up}"
-    if p.probability - p.runner_up_probability < policy.margin:
-        return Route.REMOTE, f"top two too close: {p.label} / {p.runner_up}"
+    if least >= NEVER:
+        return Route.REMOTE, f"no threshold is certified: p({p.label}) = {probability}"
+    if p.cut and p.label not in CAUTIOUS:
+        return Route.REMOTE, f"p({p.label}) = {probability}, but only the beginning was read: it is too long"
     return Route.SKILL, f"p = {probability} ≥ {threshold}"
+
+
+def _surely(p: Prediction) -> str:
+    return "" if p.probability >= MORE_LIKELY_THAN_NOT else "probably "
 
 
 def _alternatives(p: Prediction, policy: Policy) -> tuple[str, ...]:

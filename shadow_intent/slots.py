@@ -77,7 +77,7 @@ def read(text: str, label: str) -> tuple[Slots, Unclear | None]:
             unclear = unclear or _unclear(value, quantity, kind)
             values[name] = _bounded(value, kind)
             understood = max(understood, quantity.end)
-    if unclear is None and said.unread(_kinds(label), understood):
+    if unclear is None and (said.unread(_kinds(label), understood) or _unitless(said, label, values)):
         unclear = Unclear("no_number", {})
     if unclear is not None:
         return Slots(speed=values["speed"]), unclear
@@ -167,6 +167,9 @@ def _angles(read: Reader, label: str) -> _Found:
             found.append((360.0 - clockwise if label == "turn_left" else clockwise, q))
         elif q.kind == "bare" and largest >= _SMALLEST_BARE_ANGLE and not _is_name(q, read):
             found.append((q.value, q))
+    denied = any(t.text in units.NEGATORS for t in read.tokens)
+    if not found and label != "turn_around" and _fully(read) and not denied:
+        found.append((360.0, Quantity(360.0, "deg", 0, 0)))
     if not found and label != "turn_around" and _ABOUT.search("".join(t.text for t in read.tokens)):
         found.append((180.0, Quantity(180.0, "deg", 0, 0)))
     return found
@@ -186,10 +189,21 @@ def _counts(read: Reader, label: str) -> _Found:
             weak.append((q.value, q))
     if said or weak:
         return said or weak
-    text = " ".join(t.text for t in read.tokens)
-    if label == "spin" and _FULL_TURN.search(text):
+    if label == "spin" and _fully(read):
         return [(1.0, Quantity(1.0, "noun", 0, 0))]
     return [(units.MULTIPLES[t.text], Quantity(0.0, "noun", 0, 0)) for t in read.tokens if t.text in units.MULTIPLES]
+
+
+def _fully(read: Reader) -> bool:
+    return any(_FULL_TURN.search(gap.join(t.text for t in read.tokens)) for gap in (" ", ""))
+
+
+def _unitless(said: Reader, label: str, values: Mapping[str, Any]) -> bool:
+    """Whether a move was given a number that cannot be steps, and nothing else ("walk forward a hundred")."""
+    if label not in _MOVES or any(values.get(name) is not None for name in ("distance_m", "duration_s")):
+        return False
+    bare = [q for q in said.quantities if q.kind == "bare" and said.ends(q.end) and not _is_name(q, said)]
+    return any(q.value > _LARGEST_BARE_COUNT or not q.value.is_integer() for q in bare if math.isfinite(q.value))
 
 
 def _is_name(q: Quantity, read: Reader) -> bool:

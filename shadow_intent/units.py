@@ -38,6 +38,8 @@ m 0.0254: in, inch, inches, inchs, 英寸, 吋
 m 0.9144: yd, yds, yard, yards, 码
 m 1609.344: mile, miles, 英里
 m {1 / 3}: 尺, 市尺
+m {10 / 3}: 丈
+m 500: 里
 m {1 / 30}: 寸
 step {STEP_M}: step, steps, pace, paces, stride, strides, side step, side steps, sidestep, sidesteps, 步, 步子, 部
 deg 1: degree, degrees, degs, deg, grade, grades, 度
@@ -68,7 +70,8 @@ NO_AMOUNT = _words(
     "next to under with for"
 )
 """Before a unit these name no amount, so that the default holds ("a few metres")."""
-METRES = _words("metre metres meter meters")
+METRES = _words("metre metres meter meters m 米 公尺")
+FEET = _words("foot feet ft")
 STEPS = _words("step steps sidestep sidesteps 步")
 """Words that make a repetition one of a step ("step left two times")."""
 WHOLE = {"right angle": ("deg", 90.0), "right angles": ("deg", 90.0), "pi": ("deg", 180.0), "直角": ("deg", 90.0)}
@@ -85,6 +88,15 @@ UNIT_HEADS, WHOLE_HEADS = _heads(UNITS), _heads(WHOLE)
 """Most words are none, which saves the search for the longest name."""
 FRACTIONS = {"half": 1 / 2, "halves": 1 / 2, "半": 1 / 2, "halfway": 1 / 2, "quarter": 1 / 4, "quarters": 1 / 4}
 RARE_FRACTIONS = {"third": 1 / 3, "thirds": 1 / 3, "fifth": 1 / 5, "fifths": 1 / 5, "sixth": 1 / 6, "sixths": 1 / 6}
+RARE_FRACTIONS |= {
+    "fourth": 1 / 4,
+    "fourths": 1 / 4,
+    "seventh": 1 / 7,
+    "sevenths": 1 / 7,
+    "ninth": 1 / 9,
+    "ninths": 1 / 9,
+}
+RARE_FRACTIONS |= {"twelfth": 1 / 12, "twelfths": 1 / 12, "sixteenth": 1 / 16, "sixteenths": 1 / 16}
 RARE_FRACTIONS |= {"eighth": 1 / 8, "eighths": 1 / 8, "tenth": 1 / 10, "tenths": 1 / 10}
 """Also ordinals ("the third"): only "a third of" is a fraction."""
 SHARES = FRACTIONS.keys() | RARE_FRACTIONS.keys()

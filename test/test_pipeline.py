@@ -151,3 +151,14 @@ def test_a_yes_that_is_not_the_speakers_own_confirms_nothing(pipeline: Pipeline,
 def test_the_speakers_own_yes_does(pipeline: Pipeline, text: str) -> None:
     decision = pipeline.hear(Utterance(text))
     assert (decision.label, decision.route) == ("affirm", Route.SKILL), decision
+
+
+def test_a_text_longer_than_the_classifier_reads_runs_no_skill(pipeline: Pipeline) -> None:
+    once, often = pipeline.hear(Utterance("sit down please")), pipeline.hear(Utterance("sit down please " * 50))
+    assert once.route is Route.SKILL and often.route is not Route.SKILL
+    assert pipeline.classifier.predict("sit down please " * 50).cut
+    assert not pipeline.classifier.predict("sit down please").cut
+
+
+def test_a_stop_within_a_command_is_told(pipeline: Pipeline) -> None:
+    assert pipeline.hear(Utterance("坐着别动")).reason.endswith("; stopped first: 别动")

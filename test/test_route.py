@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from shadow_intent.errors import ConfigError
 from shadow_intent.intent import NO_SLOTS, Decision, Prediction, Route, Slots, Source, Utterance
 from shadow_intent.route import Policy, route
 
-POLICY = Policy(accept=0.8, accept_stop=0.6, margin=0.2)
+POLICY = Policy(accept=0.8, accept_stop=0.6, margin=0.2, ignore=0.6)
 probabilities = st.floats(0.0, 1.0)
 
 
@@ -41,7 +42,8 @@ def test_an_unsure_skill_goes_to_the_cloud_and_says_what_else_it_could_be() -> N
         ("sit", 0.5, "remote", 0.4, ("sit",)),
         ("remote", 0.5, "sit", 0.4, ("sit",)),
         ("remote", 0.9, "sit", 0.1, ()),
-        ("ignore", 0.5, "sit", 0.4, ()),
+        ("ignore", 0.5, "sit", 0.4, ("sit",)),
+        ("ignore", 0.9, "sit", 0.1, ()),
     ],
 )
 def test_only_what_is_likely_is_an_alternative(
@@ -74,13 +76,40 @@ def test_two_skills_close_together_go_to_the_cloud() -> None:
     prediction = Prediction("sit", 0.5, "lie_down", 0.4, latency_ms=1.0)
     decision = route(Utterance("sit or lie"), prediction, NO_SLOTS, policy)
     assert decision.route is Route.REMOTE
-    assert "sit / lie_down" in decision.reason
+    assert decision.reason == "top two too close: sit 0.50 / lie_down 0.40"
 
 
 @pytest.mark.parametrize("probability", [0.03, 0.5, 1.0])
-def test_ignore_and_remote_need_no_threshold(probability: float) -> None:
-    assert decide("ignore", probability).route is Route.IGNORE
-    assert decide("remote", probability).route is Route.REMOTE
+def test_an_open_request_needs_no_threshold(probability: float) -> None:
+    decision = decide("remote", probability)
+    assert decision.route is Route.REMOTE
+    assert decision.reason.startswith("probably") == (probability < 0.5)
+
+
+@pytest.mark.parametrize(
+    ("probability", "to", "reason"),
+    [
+        (0.95, Route.IGNORE, "not addressed to the robot: p = 0.95"),
+        (0.6, Route.IGNORE, "not addressed to the robot: p = 0.60"),
+        (0.55, Route.REMOTE, "unsure: p(ignore) = 0.55 < 0.60, next lie_down"),
+        (0.03, Route.REMOTE, "top two too close: ignore 0.03 / lie_down 0.00"),
+    ],
+)
+def test_what_may_be_meant_for_the_robot_is_not_ignored(probability: float, to: Route, reason: str) -> None:
+    decision = decide("ignore", probability)
+    assert (decision.route, decision.reason) == (to, reason)
+
+
+def test_without_a_certificate_no_skill_runs_however_sure_the_classifier_is() -> None:
+    prediction = Prediction("sit", 1.0, "lie_down", 0.0, latency_ms=1.0)
+    decision = route(Utterance("sit"), prediction, NO_SLOTS, replace(POLICY, accept=1.0))
+    assert (decision.route, decision.reason) == (Route.REMOTE, "no threshold is certified: p(sit) = 1.00")
+
+
+def test_what_was_not_read_to_the_end_is_not_done_unless_it_is_a_stop() -> None:
+    for label, to in (("sit", Route.REMOTE), ("stop", Route.SKILL)):
+        prediction = Prediction(label, 0.99, "lie_down", 0.0, latency_ms=1.0, cut=True)
+        assert route(Utterance("sit and so on"), prediction, NO_SLOTS, POLICY).route is to
 
 
 @given(st.sampled_from(["sit", "remote", "ignore", "stop"]), probabilities, probabilities)

@@ -24,9 +24,8 @@ from rich.progress import track
 from scipy.special import softmax
 
 from shadow_intent import bundle as layout
-from shadow_intent import stop
 from shadow_intent.bundle import Bundle, Manifest, write_manifest
-from shadow_intent.classifier import IntentClassifier
+from shadow_intent.classifier import IntentClassifier, tokenizer_of
 from shadow_intent.cloud.base import load_base
 from shadow_intent.errors import BundleError, ShadowIntentError
 from shadow_intent.pipeline import Pipeline
@@ -42,6 +41,9 @@ from training.train import PARTS
 
 TABLE_BLOCK = 64
 """Values of the token table that share a scale."""
+ROUNDING_LOSS, FEWEST_LOST = 0.003, 3
+"""Share of utterances that rounding to eight and four bits may cost, and how many of a few are no evidence."""
+COMPARED = 3
 SAMPLES = 24
 """Utterances stored with their logits."""
 NOTICE = """\
@@ -131,6 +133,7 @@ def write_bundle(
         files={},
     )
     write_manifest(draft, manifest)
+    check_rounding(IntentClassifier(Bundle.load(draft)), trained.detached(frozen=True), parts["validation"])
     manifest = calibrate(draft, manifest, parts)
     write_manifest(draft, manifest)
     finished = Bundle.load(draft)
@@ -141,21 +144,48 @@ def write_bundle(
     return Bundle.load(out)
 
 
+def check_rounding(classifier: IntentClassifier, exact: DetachedShadow, examples: Sequence[Example]) -> None:
+    """Raises BundleError when the exported model is less accurate than the trained one by more than `ROUNDING_LOSS`.
+
+    On every `COMPARED`-th example.
+    """
+    tokenizer = tokenizer_of(classifier.bundle.tokenizer_path, classifier.bundle.manifest.max_tokens)
+    labels = classifier.bundle.labels
+    exact.eval()
+
+    def exactly(text: str) -> str:
+        ids = torch.tensor([tokenizer.encode(text, add_special_tokens=False).ids or [0]])
+        return labels[int(exact(ids, torch.ones_like(ids)).argmax())]
+
+    with torch.inference_mode():
+        hits = [
+            (classifier.predict(e.text).label == e.label, exactly(e.text) == e.label)
+            for e in track(examples[::COMPARED], "comparing with fp32", transient=True)
+        ]
+    rounded, trained = (int(right) for right in np.sum(hits, axis=0))
+    said = f"label accuracy {rounded / len(hits):.2%} as exported, {trained / len(hits):.2%} in fp32 (n = {len(hits)})"
+    print(said)
+    if trained - rounded > max(ROUNDING_LOSS * len(hits), FEWEST_LOST):
+        raise BundleError(f"{said}; at most {ROUNDING_LOSS:.1%} may be lost to rounding")
+
+
 def calibrate(draft: Path, manifest: Manifest, parts: Mapping[str, Sequence[Example]]) -> Manifest:
-    """Temperature and threshold from the validation part, metrics from the test part, sample logits."""
+    """Temperature and thresholds from the validation part, metrics from the test part, sample logits."""
     classifier = IntentClassifier(Bundle.load(draft))
     validation = parts["validation"]
     logits = np.stack([classifier.logits(e.text) for e in track(validation, "calibrating", transient=True)])  # (N, C)
     targets = np.array([manifest.labels.index(e.label) for e in validation])
     first = selective.for_temperature(validation)
-    temperature = evaluate.fit_temperature(logits[first], targets[first])
+    temperature = round(evaluate.fit_temperature(logits[first], targets[first]), 4)
     scaled = softmax(logits / temperature, axis=1)
     for row, example in zip(scaled, validation, strict=True):
-        if (matched := stop.match(example.text)) is not None:
-            row[:] = np.eye(len(manifest.labels))[manifest.labels.index(matched)]  # it runs whatever the model says
-    scaled = scaled[~first]
-    certificate = selective.certify(*selective.acts_wrong(scaled, targets[~first], manifest.labels))
-    print(certificate.reason)
+        if (matched := selective.runs_unasked(example.text)) is not None:
+            row[:] = np.eye(len(manifest.labels))[manifest.labels.index(matched)]
+    tested = scaled[~first], targets[~first], manifest.labels
+    acting = selective.certify(*selective.acts_wrong(*tested))
+    dropped = selective.EPSILON_DROPPED
+    ignoring = selective.certify(*selective.drops_wrong(*tested), epsilon=dropped, what="wishes that are ignored")
+    print(f"{acting.reason}\n{ignoring.reason}")
     samples = [
         {"text": e.text, "logits": row.tolist()}
         for e, row in list(zip(validation, logits, strict=True))[:: max(1, len(logits) // SAMPLES)]
@@ -163,9 +193,9 @@ def calibrate(draft: Path, manifest: Manifest, parts: Mapping[str, Sequence[Exam
     (draft / layout.SAMPLES).write_text(json.dumps(samples, ensure_ascii=False), encoding="utf-8")
     manifest = replace(
         manifest,
-        temperature=round(temperature, 4),
-        policy=selective.policy(certificate),
-        certificate=asdict(certificate),
+        temperature=temperature,
+        policy=selective.policy(acting, ignoring),
+        certificate=asdict(acting) | {"ignoring": asdict(ignoring)},
     )
     write_manifest(draft, manifest)
     return replace(manifest, metrics=measure(draft, parts["test"]))

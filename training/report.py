@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from shadow_intent import stop
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.errors import ShadowIntentError
+from shadow_intent.route import CAUTIOUS
 from training import selective
 from training.corpus import LANGUAGES, Example
 from training.evaluate import cell, held_out, share
@@ -38,7 +38,7 @@ def probabilities(classifier: IntentClassifier, examples: Sequence[Example]) -> 
     """(N, C), one-hot where a phrase is matched before the model."""
     rows = []
     for example in track(examples, "hearing", transient=True):
-        matched = stop.match(example.text)
+        matched = selective.runs_unasked(example.text)
         rows.append(
             classifier.probabilities(example.text)
             if matched is None
@@ -75,6 +75,9 @@ def study(bundle: Bundle, examples: Sequence[Example]) -> dict[str, Any]:
     scaled = probabilities(IntentClassifier(bundle), examples)
     may, wrong, confidence = selective.acts_wrong(scaled, targets, bundle.labels)
     acts = may & (confidence >= bundle.policy.accept)
+    best = scaled.argmax(1)
+    cautious = np.isin(np.array(bundle.labels)[best], CAUTIOUS) & (confidence >= bundle.policy.accept_stop)
+    runs = acts | cautious
     languages = np.array([e.language for e in examples])
     result: dict[str, Any] = {"simulation": dict(selective.simulate(may, wrong, confidence)), "curves": {}}
     for language in (*LANGUAGES, "all"):
@@ -94,8 +97,8 @@ def study(bundle: Bundle, examples: Sequence[Example]) -> dict[str, Any]:
         }
     result["labels"] = {
         label: {
-            "run": share(int((acts & ~wrong)[targets == i].sum()), int((targets == i).sum())),
-            "wrong": share(int((acts & wrong)[scaled.argmax(1) == i].sum()), int((scaled.argmax(1) == i).sum())),
+            "run": share(int((runs & ~wrong)[targets == i].sum()), int((targets == i).sum())),
+            "wrong": share(int((runs & wrong)[best == i].sum()), int((best == i).sum())),
         }
         for i, label in enumerate(bundle.labels)
     }
@@ -103,7 +106,7 @@ def study(bundle: Bundle, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def plot(results: dict[str, Any], bundle: Bundle, out: Path) -> None:
-    """risk_coverage.png and reliability.png."""
+    """risk_coverage.png, reliability.png and labels.png."""
     figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 4), squeeze=False)
     for axis, (name, result) in zip(axes[0], results.items(), strict=True):
         for language, curve in result["curves"].items():
@@ -124,6 +127,21 @@ def plot(results: dict[str, Any], bundle: Bundle, out: Path) -> None:
         axis.legend()
     figure.tight_layout()
     figure.savefig(out / "reliability.png", dpi=100)
+    figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 9), squeeze=False)
+    for axis, (name, result) in zip(axes[0], results.items(), strict=True):
+        for offset, key, colour in ((0.2, "run", "tab:blue"), (-0.2, "wrong", "tab:red")):
+            shares = {label: row[key] for label, row in result["labels"].items() if row[key]["n"]}
+            places = [list(result["labels"]).index(label) + offset for label in shares]
+            values = np.array([[s["percent"], s["low"], s["high"]] for s in shares.values()]).T
+            ends = np.abs(values[1:] - values[0])
+            title = {"run": "run, of those that ask for it", "wrong": "run wrongly, of those taken for it"}[key]
+            axis.barh(places, values[0], 0.4, xerr=ends, color=colour, ecolor="grey", label=title)
+        axis.set(title=name, xlabel="%, with 95 % intervals", xlim=(0, 100))
+        axis.set_yticks(range(len(result["labels"])), list(result["labels"]), fontsize=7)
+        axis.invert_yaxis()
+        axis.legend()
+    figure.tight_layout()
+    figure.savefig(out / "labels.png", dpi=100)
 
 
 def show(results: dict[str, Any]) -> None:
@@ -139,7 +157,8 @@ def show(results: dict[str, Any]) -> None:
         simulation = result["simulation"]
         console.print(
             f"simulation: the risk exceeded its bound in {simulation['exceeded']} of {simulation['repeats']} repeats, "
-            f"{simulation['allowed']:.0f} are allowed; mean risk {simulation['mean_risk']:.3%}"
+            f"{simulation['allowed']:.0f} are allowed (p = {simulation['p_value']:.2f}); "
+            f"mean risk {simulation['mean_risk']:.3%}"
         )
 
 

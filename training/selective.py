@@ -4,7 +4,8 @@ Learn then Test (Angelopoulos et al., arXiv 2110.01052) with fixed-sequence test
 strictest down; each is kept while an exact binomial test rejects "the risk is above ε" at level δ, and the first
 failure ends the search. On utterances exchangeable with the calibration part the risk of the chosen threshold is then
 at most ε with probability at least 1 - δ. The risk is the share of all utterances on which a skill runs that was not
-asked for; `stop` and `deny` are not counted, because they only ever make the robot do less.
+asked for; `stop` and `deny` are not counted, because they only ever make the robot do less. The threshold below which
+"not meant for me" is left to the cloud is chosen in the same way: the risk is that a wish of the robot is dropped.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
-from shadow_intent.route import CAUTIOUS, IGNORE, REMOTE, Policy
+from shadow_intent import stop
+from shadow_intent.route import CAUTIOUS, IGNORE, MORE_LIKELY_THAN_NOT, REMOTE, Policy
 from training.corpus import Example
 
 EPSILON = 0.005
 """Largest share of utterances that may end in a wrong action."""
+EPSILON_DROPPED = 0.01
+"""Largest share of utterances that may be wishes and are ignored."""
 DELTA = 0.05
 """Probability that the guarantee fails, over the draw of the calibration part."""
 THRESHOLDS = np.round(np.arange(0.9995, 0.4995, -0.0005), 4)
@@ -75,14 +79,32 @@ def acts_wrong(
     return may, best != targets, confidence
 
 
+def drops_wrong(
+    probabilities: NDArray[np.float64], targets: NDArray[np.int64], labels: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]]:
+    """The same about ignoring: may be ignored (N,), was meant for the robot (N,), confidence (N,)."""
+    ignore = list(labels).index(IGNORE)
+    return probabilities.argmax(1) == ignore, targets != ignore, probabilities.max(1)
+
+
+def runs_unasked(text: str) -> str | None:
+    """The label that is carried out whatever the classifier says; None where it decides (see `stop.Stop.more`)."""
+    found = stop.find(text)
+    return found.label if found and (found.label == "damp" or not found.more or found.first) else None
+
+
 def certify(
     may: NDArray[np.bool_],
     wrong: NDArray[np.bool_],
     confidence: NDArray[np.float64],
     epsilon: float = EPSILON,
     delta: float = DELTA,
+    what: str = "wrong actions (stop and deny apart)",
 ) -> Certificate:
-    """The lowest threshold that fixed-sequence testing keeps; arguments as `acts_wrong` returns them."""
+    """The lowest threshold that fixed-sequence testing keeps; arguments as `acts_wrong` returns them.
+
+    `what` is risked, in words.
+    """
     n = len(confidence)
     mistakes = np.sort(confidence[may & wrong])
     errors = len(mistakes) - np.searchsorted(mistakes, THRESHOLDS)  # at each threshold
@@ -91,13 +113,13 @@ def certify(
     if kept == 0:
         needed = int(np.ceil(np.log(delta) / np.log1p(-epsilon)))
         reason = (
-            f"not certified: {n} calibration utterances, {needed} without a wrong action are needed"
+            f"not certified: {n} calibration utterances, {needed} without {what} are needed"
             if n < needed
-            else f"not certified: {errors[0]} wrong actions in {n} even at p >= {THRESHOLDS[0]}"
+            else f"not certified: {errors[0]} {what} in {n} even at p >= {THRESHOLDS[0]}"
         )
         return Certificate(epsilon, delta, n, int(errors[0]), 1.0, 1.0, False, reason)
     chosen, k = float(THRESHOLDS[kept - 1]), int(errors[kept - 1])
-    reason = f"wrong actions <= {epsilon:.2%} of utterances with confidence {1 - delta:.0%}: {k} of {n}"
+    reason = f"{what} <= {epsilon:.2%} of utterances with confidence {1 - delta:.0%}: {k} of {n}"
     return Certificate(epsilon, delta, n, k, round(upper_bound(k, n, delta), 6), chosen, True, reason)
 
 
@@ -106,9 +128,14 @@ def upper_bound(hits: int, n: int, delta: float) -> float:
     return 1.0 if hits >= n else float(beta.ppf(1 - delta, hits + 1, n - hits))
 
 
-def policy(certificate: Certificate) -> Policy:
-    """The thresholds a bundle carries. Without a certificate the robot runs only stop and matched phrases by itself."""
-    return Policy(accept=certificate.accept, accept_stop=ACCEPT_STOP, margin=MARGIN)
+def policy(acting: Certificate, ignoring: Certificate) -> Policy:
+    """The thresholds a bundle carries.
+
+    Without a certificate the robot runs only stop and matched phrases by itself, and ignores what is more likely than
+    not talk between people.
+    """
+    ignore = ignoring.accept if ignoring.valid else MORE_LIKELY_THAN_NOT
+    return Policy(accept=acting.accept, accept_stop=ACCEPT_STOP, margin=MARGIN, ignore=ignore)
 
 
 def simulate(
@@ -140,6 +167,7 @@ def simulate(
         "calibration_n": n,
         "exceeded": exceeded,
         "allowed": delta * repeats,
+        "p_value": float(binom.sf(exceeded - 1, repeats, delta)),
         "refused": refused,
         "mean_risk": float(np.mean(risks)),
         "largest_risk": float(np.max(risks)),

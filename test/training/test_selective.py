@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from shadow_intent.intent import NO_SLOTS
 from training.corpus import Example
-from training.selective import (
+from training.selective import (, drops_wrong, runs_unasked
     THRESHOLDS,
     Certificate,
     acts_wrong,
@@ -61,13 +61,28 @@ def test_a_wrong_threshold_would_fail_the_simulation() -> None:
 def test_too_few_utterances_are_not_certified() -> None:
     certificate = certify(*world(500))
     assert not certificate.valid and certificate.accept == 1.0 and "598" in certificate.reason
-    assert policy(certificate).accept == 1.0
+    thresholds = policy(certificate, certificate)
+    assert (thresholds.accept, thresholds.ignore) == (1.0, 0.5)
 
 
 def test_a_model_that_is_sure_and_wrong_is_not_certified() -> None:
     n = 4000
     certificate = certify(np.ones(n, bool), np.arange(n) % 50 == 0, np.ones(n))
     assert not certificate.valid and "80 wrong actions" in certificate.reason
+
+
+def test_a_wish_that_is_taken_for_talk_counts_against_ignoring() -> None:
+    labels = ["sit", "ignore"]
+    may, wrong, confidence = drops_wrong(np.array([[0.1, 0.9], [0.2, 0.8], [0.7, 0.3]]), np.array([0, 1, 1]), labels)
+    assert (may.tolist(), wrong.tolist(), confidence.tolist()) == ([True, True, False], [True, False, False], [0.9, 0.8, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("stop", "stop"), ("stop, then turn left", "stop"), ("坐着别动", None), ("sit", None), ("motors off", "damp")],
+)
+def test_only_what_the_stop_matcher_decides_alone_needs_no_classifier(text: str, label: str | None) -> None:
+    assert runs_unasked(text) == label
 
 
 def test_only_skills_that_make_the_robot_do_more_count_as_actions() -> None:
