@@ -28,7 +28,8 @@ _GESTURES = frozenset(["hello", "stretch", "content", "dance", "pose", "bow", "h
 _ATHLETICS = frozenset(["jump", "pounce", "front_flip", "back_flip", "hand_stand", "walk_upright"])
 _REPEATED = _GESTURES | _ATHLETICS | {"spin"}
 _SCALED = _MOVES | {"turn_left", "turn_right"}
-_CARRIERS = _MOVES | _TURNS | _SPEED_CHANGES | _REPEATED
+CARRIERS = _MOVES | _TURNS | _SPEED_CHANGES | _REPEATED
+"""Labels that may carry quantities."""
 
 _SMALLEST_BARE_ANGLE = 5.0  # degrees; a bare number below is a count or a name ("turn left one")
 _LARGEST_BARE_COUNT = 20.0  # steps or repetitions; a bare number above is something else
@@ -65,7 +66,7 @@ def parse(text: str, label: str) -> Slots:
 
 def read(text: str, label: str) -> tuple[Slots, Unclear | None]:
     """The same, and the first thing about them that is unclear."""
-    if label not in _CARRIERS or len(text) > MAX_UTTERANCE_CHARS:
+    if label not in CARRIERS or len(text) > MAX_UTTERANCE_CHARS:
         return NO_SLOTS, None
     said = Reader(text)
     plain = _HAN_GAP.sub("", " ".join(token.text for token in said.tokens))
