@@ -59,7 +59,8 @@ class IntentNode(ManagedNode[IntentParams]):
         self.entities.subscribe(interfaces.VOICE_COMMAND, self._on_voice_command)
         self.entities.subscribe(interfaces.VOICE_TEXT, self._on_voice_text)
         self.entities.timer(values.diagnostics_hz, self._diagnose)
-        self.get_logger().info(f"bundle {self._bundle.bundle_id}, log {self.recorder.log.folder}")
+        shown = self._bundle.manifest.certificate.get("reason", "no certificate")
+        self.get_logger().info(f"bundle {self._bundle.bundle_id}: {shown}; log {self.recorder.log.folder}")
 
     def stand_down(self) -> None:
         """What the cloud still says is dropped."""
