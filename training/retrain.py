@@ -1,7 +1,9 @@
 """Better weights from reviewed logs: `python -m training.retrain review.jsonl --out build/retrained`.
 
 Goes on from a bundle with its own utterances plus the reviewed ones. The new bundle is written only when it passes the
-gate: on the validation part it may not lose label accuracy nor act on more utterances that ask for nothing.
+gate: on the validation part it may not lose label accuracy nor act on more utterances that ask for nothing. What was
+reviewed, and what is near it, is taken out of the parts that calibrate and measure: nothing is certified on what was
+trained on.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.pipeline import Pipeline
 from training import evaluate
-from training.corpus import Example, Exchange, read_exchanges, read_parts, split_exchanges
+from training.corpus import Example, Exchange, apart, read_exchanges, read_parts, split_exchanges
 from training.export import write_bundle
 from training.logs import read_reviewed
 from training.recipe import DEFAULT, Recipe
@@ -62,6 +64,12 @@ def compare(old: Bundle, new: Bundle, examples: Sequence[Example]) -> Verdict:
     return Verdict(accuracy[0], accuracy[1], action[0], action[1])
 
 
+def with_reviewed(parts: Mapping[str, Sequence[Example]], reviewed: Sequence[Example]) -> dict[str, Sequence[Example]]:
+    """The reviewed utterances in `train`; the other parts without them and without their paraphrases."""
+    held = {name: apart(part, reviewed) for name, part in parts.items() if name != "train"}
+    return {"train": [*parts["train"], *reviewed], **held}
+
+
 def retrain(
     old: Bundle,
     reviewed: Sequence[Example],
@@ -83,7 +91,8 @@ def retrain(
         reply_learning_rate=recipe.reply_learning_rate * GENTLE,
     )
     work = out.with_name(out.name + ".run")
-    run = Run(gentle, work, [*parts["train"], *reviewed], split_exchanges(exchanges)["train"], start=old.path)
+    parts = with_reviewed(parts, reviewed)
+    run = Run(gentle, work, parts["train"], split_exchanges(exchanges)["train"], start=old.path)
     run.train(steps)
     run.finish()
     candidate = out.with_name(out.name + ".candidate")

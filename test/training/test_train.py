@@ -10,12 +10,14 @@ import torch
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.errors import BundleError, ShadowIntentError
+from shadow_intent.intent import NO_SLOTS
 from training import evaluate, report
-from training.corpus import Example, Exchange
+from training.corpus import Example, Exchange, digest
 from training.export import write_bundle
 from training.parts import Parts
 from training.recipe import Recipe
-from training.retrain import Verdict
+from training.retrain import Verdict, retrain, with_reviewed
+from training.selective import for_temperature
 from training.train import PARTS, TEACHER, Run, train
 
 
@@ -152,6 +154,30 @@ def test_an_altered_file_is_found(bundle: Bundle, tmp_path: Path) -> None:
 )
 def test_the_gate_refuses_worse_weights(after: float, action: float, passed: bool) -> None:
     assert Verdict(95.0, after, 1.0, action).passed is passed
+
+
+def test_what_was_reviewed_and_what_is_near_it_is_in_no_part_that_measures(examples: list[Example]) -> None:
+    reviewed = [Example("please turn left 90 degrees now", "turn_left", "en", NO_SLOTS, "review:1")]
+    near = Example("please turn left ninety degrees now", "turn_left", "en", NO_SLOTS, "near:1")
+    other = Example("rotate yourself to port by a quarter", "turn_left", "en", NO_SLOTS, "other:1")
+    parts = with_reviewed({"train": examples, "validation": [near, other], "rare": [*reviewed, other]}, reviewed)
+    assert parts == {"train": [*examples, *reviewed], "validation": [other], "rare": [other]}
+
+
+def test_a_retrained_bundle_is_certified_on_nothing_it_was_trained_on(
+    bundle: Bundle, recipe: Recipe, examples: list[Example], exchanges: list[Exchange], tmp_path: Path
+) -> None:
+    reviewed = [replace(e, family=f"review:{i}") for i, e in enumerate(examples[:8])]
+    parts = {"train": examples[::2], "validation": examples, "test": examples}
+    held = with_reviewed(parts, reviewed)
+    verdict = retrain(bundle, reviewed, tmp_path / "new", recipe, parts, exchanges, steps=2)
+    folder = tmp_path / ("new" if verdict.passed else "new.candidate")
+    manifest = Bundle.load(folder).manifest
+    n = int((~for_temperature(held["validation"])).sum())
+    assert manifest.certificate["n"] == n < int((~for_temperature(examples)).sum())
+    assert manifest.metrics["all"]["label_accuracy"]["n"] == len(held["test"]) < len(examples)
+    whole = [e for name in ("train", "validation", "test") for e in held[name]]
+    assert manifest.training["data_sha256"] == digest(whole, exchanges)
 
 
 def test_intervals_are_exact() -> None:
