@@ -1,4 +1,4 @@
-"""Twelve tokens to logits: the bundle by threads and beside a busy core, and the classifiers one would reach for."""
+"""One text to logits: the bundle by threads and beside busy cores, and the classifiers one would reach for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,14 +14,18 @@ import numpy as np
 
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import IntentClassifier
+from shadow_intent.errors import ShadowIntentError
 
 BUSY = """
 import os, numpy as np
-os.sched_setaffinity(0, {cores})
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {cores})
 table = np.ones(1 << 23)  # 64 MiB: keeps the memory bus busy too
+print("busy", flush=True)
 while True:
     table *= 1.0000001
 """
+"""Prints a line once nothing but the load is left to do."""
 
 
 @contextmanager
@@ -40,12 +44,17 @@ def pinned(cores: set[int]) -> Iterator[None]:
 
 @contextmanager
 def busy(cores: set[int]) -> Iterator[None]:
-    """A second process that computes on these cores all the time."""
-    with subprocess.Popen([sys.executable, "-c", BUSY.format(cores=cores)]) as process:
-        try:
-            yield
-        finally:
-            process.kill()
+    """As many processes as these cores, which compute on them all the time. Raises ShadowIntentError."""
+    command = [sys.executable, "-c", BUSY.format(cores=cores)]
+    with ExitStack() as stack:
+        loads = []
+        for _ in cores:
+            loads.append(stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)))
+            stack.callback(loads[-1].kill)
+        for load in loads:
+            if load.stdout is None or not load.stdout.readline():
+                raise ShadowIntentError(f"the process that keeps a core busy ended with {load.wait()}; see above")
+        yield
 
 
 def ours(bundle: Bundle, text: str, core: int, timed: Callable[[Any], dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -70,7 +79,7 @@ def others(text: str, minilm: str, timed: Callable[[Any], dict[str, float]]) -> 
     from sklearn.pipeline import make_pipeline, make_union
     from sklearn.svm import LinearSVC
 
-    from training.clinc import Encoder
+    from training.clinc_rivals import Encoder
     from training.corpus import read_parts
 
     train = read_parts()["train"]
