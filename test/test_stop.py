@@ -1,12 +1,15 @@
 """What the model-free matcher hears as stop, as damp, and as neither."""
 
-import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT, sections
 
+from shadow_intent import stop
+from shadow_intent.intent import MAX_UTTERANCE_CHARS
 from shadow_intent.stop import Stop, find, match
 
 PHRASES = sections(ROOT / "test" / "stop_list.txt")
@@ -84,27 +87,64 @@ def test_repeating_a_command_does_not_change_it(text: str, times: int) -> None:
     assert match(". ".join([text] * times)) == match(text)
 
 
-@pytest.mark.parametrize("text", ["", " ", ",", "!!!", "\x00", "st" * 2000, "de" * 5000, "😀" * 100])
+def filled(start: str, unit: str, characters: int = MAX_UTTERANCE_CHARS) -> str:
+    """`start` and then `unit` over and over, of exactly that many characters."""
+    return (start + unit * characters)[:characters]
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", "!!!", "\x00", filled("", "st"), filled("", "de"), "😀" * 100])
 def test_debris_is_not_a_stop(text: str) -> None:
     assert match(text) is None
 
 
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+    """How much `find` does with a text: tokens read by the parts that read them all, and phrases looked up."""
+    done = 0
+
+    def counted(name: str, tokens_at: int | None) -> None:
+        real = getattr(stop, name)
+
+        def counting(*arguments: Any, **options: Any) -> Any:
+            nonlocal done
+            done += 1 if tokens_at is None else len(arguments[tokens_at])
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(stop, name, counting)
+
+    for name, tokens_at in (("tokenize", 0), ("longest", None), ("_command", 0), ("_says", 1)):
+        counted(name, tokens_at)
+
+    def measure(text: str) -> int:
+        nonlocal done
+        done = 0
+        find(text)
+        return done
+
+    return measure
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("start", "unit"),
     [
-        "stop " * 2000,
-        "停" * 10_000,
-        "um " * 3300,
-        "stop careful look " * 600,
-        "停," + "等啊" * 5000,
-        "in a " * 2500,
-        "no " * 3300,
-        "断" + "全部都" * 3300,
-        "turn the motors " * 600,
-        "别转了," * 2500,
+        ("", "stop "),
+        ("", "停"),
+        ("", "um "),
+        ("", "stop careful look "),
+        ("停,", "等啊"),
+        ("", "in a "),
+        ("", "no "),
+        ("断", "全部都"),
+        ("", "turn the motors "),
+        ("", "别转了,"),
     ],
 )
-def test_ten_thousand_characters_take_bounded_time(text: str) -> None:
-    start = time.process_time()
-    match(text)
-    assert time.process_time() - start < 0.25
+def test_the_work_grows_linearly_up_to_the_longest_text(start: str, unit: str, work: Callable[[str], int]) -> None:
+    whole, quarter = work(filled(start, unit)), work(filled(start, unit, MAX_UTTERANCE_CHARS // 4))
+    assert MAX_UTTERANCE_CHARS <= whole <= 5 * quarter  # were it quadratic, 16 times
+
+
+def test_a_longer_text_is_not_even_read(work: Callable[[str], int]) -> None:
+    text = filled("", "stop ", MAX_UTTERANCE_CHARS + 1)
+    assert find(text) is None and work(text) == 0
+    assert find(text[:-1]) is not None
