@@ -10,7 +10,7 @@ asked for; `stop` and `deny` are not counted, because they only ever make the ro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +111,10 @@ def policy(certificate: Certificate) -> Policy:
     return Policy(accept=certificate.accept, accept_stop=ACCEPT_STOP, margin=MARGIN)
 
 
+Chooser = Callable[[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64], float, float], Certificate]
+"""Chooses a threshold as `certify` does."""
+
+
 def simulate(
     may: NDArray[np.bool_],
     wrong: NDArray[np.bool_],
@@ -119,6 +123,7 @@ def simulate(
     seed: int = 0,
     epsilon: float = EPSILON,
     delta: float = DELTA,
+    choose: Chooser = certify,
 ) -> Mapping[str, Any]:
     """Does the bound hold? Takes the utterances as the whole world, draws calibration parts from it and counts.
 
@@ -129,7 +134,7 @@ def simulate(
     n, risks, coverages, refused = len(confidence), [], [], 0
     for _ in range(repeats):
         drawn = rng.integers(n, size=n)
-        certificate = certify(may[drawn], wrong[drawn], confidence[drawn], epsilon, delta)
+        certificate = choose(may[drawn], wrong[drawn], confidence[drawn], epsilon, delta)
         refused += not certificate.valid
         acts = may & (confidence >= certificate.accept)
         risks.append(float((acts & wrong).mean()))
