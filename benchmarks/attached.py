@@ -222,7 +222,8 @@ def _speculate(
     return {
         "texts": len(texts),
         "same_as_one_by_one": count["same"],
-        "acceptance": round(count["accepted"] / max(1, count["drafted"]), 3),
+        "drafted": count["drafted"],
+        "acceptance": round(count["accepted"] / count["drafted"], 3) if count["drafted"] else None,
         "tokens_per_pass": round((count["written"] - len(texts)) / max(1, count["passes"]), 2),
         "ms_per_token": {name: round(1e3 * value / count["written"], 2) for name, value in seconds.items()},
         "ratio_to_base": round(seconds["speculating"] / seconds["base"], 3),
@@ -251,10 +252,20 @@ def show(results: dict[str, Any]) -> None:
                 table.add_row(name, f"{row['trainable']:,}", *(str(row[key]) for key in keys))
             console.print(table)
     if "speculation" in results:
-        columns = ("accepted", "break-even", "draft cost", "tokens/pass", "ratio to base", "one by one", "same text")
+        columns = (
+            "drafted",
+            "accepted",
+            "break-even",
+            "draft cost",
+            "tokens/pass",
+            "ratio to base",
+            "one by one",
+            "same",
+        )
         table = Table("", *columns, title="self-speculation, smollm2")
         for name, row in results["speculation"].items():
             figures = (
+                "drafted",
                 "acceptance",
                 "break_even",
                 "draft",
