@@ -180,7 +180,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"], exclude=[f"{NAME}.msg"]),
-    package_data={NAME: ["py.typed", "bundle_default/*"], f"{NAME}.cloud": ["*.proto"]},
+    package_data={NAME: ["bundle_default/*"], f"{NAME}.cloud": ["*.proto"]},
     data_files=[
         (str(MARKER.parent), [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

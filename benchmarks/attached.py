@@ -1,16 +1,21 @@
-"""Attached models side by side on one core: `python -m benchmarks.attached [--base smollm2] [--json FILE]`.
+"""Attached models side by side on one core: `python -m benchmarks.attached [--base smollm2 qwen3] [--json FILE]`.
 
-Decoding, prefill and training of a bare base, LoRA and DoRA (peft, unmerged), peft's Shadow, shadow-peft and ours, and
-self-speculation with a trained bundle. Methods take turns within every round, and ratios are medians over rounds of CPU
-time, so that a busy machine disturbs them little. Parts: decode, prefill, training, speculation; a part that was
-measured before is kept in the JSON file.
+A bare base, LoRA and DoRA (peft, unmerged), peft's Shadow, shadow-peft and ours, all in CPU time. Parts:
+
+decode, prefill   The methods take turns within every round; a ratio is the median over rounds. LoRA and DoRA have rank
+                  8, the shadows rank 16 and random weights; ours has the paper's dialect.
+training          Each method in a process of its own, its fastest step of `--rounds` after one to warm up, all with
+                  about as many weights as ours in peft's dialect. Peak memory is that of the steps, not of loading.
+speculation       The trained bundle over smollm2, whatever `--base` says: each text once, by the attached model, by the
+                  base and speculating; ratios are those of the sums.
+
+A part that was measured before and is not asked for again is kept in the JSON file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,7 +34,8 @@ from benchmarks import contestants
 from shadow_intent.bundle import Bundle
 from shadow_intent.cloud import plan
 from shadow_intent.cloud.base import load_base, load_tokenizer
-from shadow_intent.shadow import Speculator, frequent_tokens, load_shadow
+from shadow_intent.shadow import Costs, Speculator, frequent_tokens, load_shadow
+from shadow_intent.shadow.pace import LENGTHS
 from training import rivals
 from training.corpus import Exchange, read_exchanges, split_exchanges
 
@@ -114,7 +120,8 @@ def training_step(name: str, base_name: str, steps: int) -> dict[str, Any]:
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=1e-5)
     ids = torch.randint(5, base.config.vocab_size, (TRAIN_BATCH, TRAIN_LENGTH))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM starts anew from here, see proc(5)
+    before = memory("VmRSS")
 
     def step() -> None:
         model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=ids).loss.backward()
@@ -123,13 +130,19 @@ def training_step(name: str, base_name: str, steps: int) -> dict[str, Any]:
 
     step()
     seconds = min(cpu_time(step) for _ in range(steps))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = memory("VmHWM")
     return {
         "trainable": sum(weight.numel() for weight in weights),
         "tokens_per_s": round(ids.numel() / seconds, 1),
         "peak_mib": round(peak / 1024),
         "step_mib": round((peak - before) / 1024),
     }
+
+
+def memory(name: str) -> int:
+    """A field of /proc/self/status in KiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def training(base_name: str, steps: int) -> dict[str, Any]:
@@ -139,6 +152,8 @@ def training(base_name: str, steps: int) -> dict[str, Any]:
         command = [sys.executable, "-m", "benchmarks.attached", "--base", base_name, "--step", name]
         output = subprocess.run([*command, "--rounds", str(steps)], capture_output=True, text=True, check=True).stdout
         rows[name] = json.loads(output.splitlines()[-1])
+    for row in rows.values():
+        row["ratio_to_peft"] = round(row["tokens_per_s"] / rows["peft Shadow"]["tokens_per_s"], 3)
     return rows
 
 
@@ -165,10 +180,21 @@ def speculation(bundle: str, count: int, tokens: int) -> dict[str, Any]:
     example = torch.tensor([prompts["in-domain replies"][0]])
     for writer in writers.values():
         writer.calibrate(example, time.thread_time)
-    rows: dict[str, Any] = {"costs": {n: [list(p) for p in w.costs.verify] for n, w in writers.items()}}
+    rows: dict[str, Any] = {}
     for name, texts in prompts.items():
+        costs = writers[name].costs
         rows[name] = _speculate(base, model, writers[name], texts, tokens, end)
+        rows[name] |= {"verify": costs.verify, "draft": round(costs.draft, 3), "break_even": break_even(costs)}
     return rows
+
+
+def break_even(costs: Costs) -> float | None:
+    """Least acceptance, in hundredths, at which drafting some length pays; None when none does."""
+    for percent in range(101):
+        tokens = [sum((percent / 100) ** i for i in range(length + 1)) for length in LENGTHS]
+        if any(written > costs.of(length) for written, length in zip(tokens, LENGTHS, strict=True) if length):
+            return percent / 100
+    return None
 
 
 def _speculate(
@@ -196,7 +222,8 @@ def _speculate(
     return {
         "texts": len(texts),
         "same_as_one_by_one": count["same"],
-        "acceptance": round(count["accepted"] / max(1, count["drafted"]), 3),
+        "drafted": count["drafted"],
+        "acceptance": round(count["accepted"] / count["drafted"], 3) if count["drafted"] else None,
         "tokens_per_pass": round((count["written"] - len(texts)) / max(1, count["passes"]), 2),
         "ms_per_token": {name: round(1e3 * value / count["written"], 2) for name, value in seconds.items()},
         "ratio_to_base": round(seconds["speculating"] / seconds["base"], 3),
@@ -219,37 +246,57 @@ def show(results: dict[str, Any]) -> None:
                 table.add_row(method, *(f"{c['ms']:.1f}  {c['ratio']:.2f}" if c else "" for c in cells))
             console.print(table)
         if "training" in parts:
-            table = Table("", "weights", "tokens/s", "peak MiB", title=f"{base}: training")
+            table = Table("", "weights", "tokens/s", "ratio to peft Shadow", "peak MiB", title=f"{base}: training")
             for name, row in parts["training"].items():
-                table.add_row(name, f"{row['trainable']:,}", f"{row['tokens_per_s']}", f"{row['peak_mib']}")
+                keys = ("tokens_per_s", "ratio_to_peft", "peak_mib")
+                table.add_row(name, f"{row['trainable']:,}", *(str(row[key]) for key in keys))
             console.print(table)
     if "speculation" in results:
-        table = Table("", "accepted", "tokens/pass", "ratio to base", "one by one", title="self-speculation, smollm2")
+        columns = (
+            "drafted",
+            "accepted",
+            "break-even",
+            "draft cost",
+            "tokens/pass",
+            "ratio to base",
+            "one by one",
+            "same",
+        )
+        table = Table("", *columns, title="self-speculation, smollm2")
         for name, row in results["speculation"].items():
-            if name != "costs":
-                keys = ("acceptance", "tokens_per_pass", "ratio_to_base", "attached_ratio_to_base")
-                table.add_row(name, *(str(row[key]) for key in keys))
+            figures = (
+                "drafted",
+                "acceptance",
+                "break_even",
+                "draft",
+                "tokens_per_pass",
+                "ratio_to_base",
+                "attached_ratio_to_base",
+            )
+            table.add_row(name, *(str(row[key]) for key in figures), f"{row['same_as_one_by_one']} of {row['texts']}")
         console.print(table)
 
 
 def measure(given: argparse.Namespace, results: dict[str, Any]) -> None:
     """Measures the parts asked for into `results`."""
-    parts = results["bases"].setdefault(given.base, {})
-    if {"decode", "prefill"} & set(given.parts):
-        base = contestants.BASES[given.base](getattr(torch, given.dtype))
-        for batch in given.batches if "decode" in given.parts else ():
-            parts[f"decode, batch {batch}"] = decode(base, batch, given.tokens, given.rounds)
-        for length in given.prefills if "prefill" in given.parts else ():
-            parts[f"prefill {length}"] = prefill(base, length, given.rounds)
-    if "training" in given.parts:
-        parts["training"] = training(given.base, given.rounds)
+    for name in given.base:
+        parts = results["bases"].setdefault(name, {})
+        if {"decode", "prefill"} & set(given.parts):
+            base = contestants.BASES[name](getattr(torch, given.dtype))
+            for batch in given.batches if "decode" in given.parts else ():
+                parts[f"decode, batch {batch}"] = decode(base, batch, given.tokens, given.rounds)
+            for length in given.prefills if "prefill" in given.parts else ():
+                parts[f"prefill {length}"] = prefill(base, length, given.rounds)
+        if "training" in given.parts:
+            parts["training"] = training(name, given.rounds)
     if "speculation" in given.parts:
         results["speculation"] = speculation(given.bundle, given.count, given.tokens)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attached", description=__doc__.splitlines()[0])
-    parser.add_argument("--base", default="smollm2", choices=sorted(contestants.BASES))
+    bases = list(contestants.BASES)
+    parser.add_argument("--base", nargs="+", default=bases, choices=bases)
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--prefills", nargs="+", type=int, default=PREFILLS)
@@ -264,7 +311,7 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     if given.step:
-        print(json.dumps(training_step(given.step, given.base, given.rounds)))
+        print(json.dumps(training_step(given.step, given.base[0], given.rounds)))
         return 0
     results: dict[str, Any] = {"bases": {}}
     if given.json and given.json.is_file():

@@ -95,6 +95,8 @@ def stopped_first(decision: Decision, found: Stop | None) -> Decision:
     """
     if found is None or not found.first or decision.label in CAUTIOUS:
         return decision
+    if decision.label == IGNORE:
+        return replace(decision, route=Route.IGNORE, alternatives=())
     if decision.route is Route.IGNORE and not decision.reply:
         return decision
     return replace(

@@ -26,7 +26,7 @@ from shadow_intent.event_log import read_events
 from shadow_intent.intent import Event, Route, Utterance, is_chinese
 from shadow_intent.nodes.witness import Story, Witness, witness
 from shadow_intent.pipeline import Pipeline
-from training.corpus import read_exchanges, read_parts
+from training.corpus import read_corpus, read_exchanges, split
 from training.logs import exchanges, read_reviewed
 from training.recipe import Recipe
 from training.retrain import retrain
@@ -139,8 +139,9 @@ def learn_from(events: list[Event], old: Bundle, folder: Path) -> Bundle:
     assert {row["text"] for row in rows} >= {"sit down please", "站起来", "why is the sky blue", "stop"}
     review = folder / "review.jsonl"
     review.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
-    whole = read_parts()
-    parts = {name: whole[name][::step] for name, step in (("train", 20), ("validation", 4), ("test", 20))}
+    whole = split(read_corpus())
+    shares = (("train", "train", 20), ("validation", "validation", 4), ("test", "rare", 20))
+    parts = {name: whole[of][::step] for name, of, step in shares}
     out = folder / "retrained"
     verdict = retrain(old, read_reviewed(review), out, Recipe.load(), parts, read_exchanges()[::100], steps=2)
     assert verdict.passed, str(verdict)

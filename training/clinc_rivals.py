@@ -102,9 +102,11 @@ class PeftShadow(Encoder):
         whole = AutoModelForSequenceClassification.from_config(deepcopy(self.model.config))
         whole.model = self.model
         config = peft.ShadowConfig(task_type="SEQ_CLS", shadow_num_hidden_layers=layers)
-        self.model = peft.get_peft_model(whole, config).base_model.unload_shadow(copy=True)
+        tuner: Any = peft.get_peft_model(whole, config).base_model
+        self.model = tuner.unload_shadow(copy=True)
         self.model.head = nn.Identity()  # the linear head of `tuned` takes its place
-        self.model.requires_grad_(True).get_input_embeddings().requires_grad_(False)
+        self.requires_grad_(True)
+        self.model.get_input_embeddings().requires_grad_(False)
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """(N, d)"""

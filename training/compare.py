@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shlex
 import statistics
 import sys
 from collections import defaultdict
@@ -22,6 +23,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from scipy.stats import t as student_t
 
 from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
@@ -29,16 +31,16 @@ from training.compare_runs import Run, Settings, train_and_measure
 from training.compare_tasks import Intents, Replies
 
 SHOTS = 20
+WIDTH = 120
+"""Columns of the tables."""
 SWEEP = [(8, 1.0), (32, 1.0), (16, 0.1), (16, 0.5)]
 """Rank and alpha, beside 16 and 1, on the intents with few shots and one seed."""
 TITLES = {
     ("intents", SHOTS): f"CLINC150, {SHOTS} a class",
     ("intents", 0): "CLINC150, all",
-    ("replies", 0): "requests with plan and reply",
+    ("replies", 0): "English requests with plan and reply",
 }
 """By task and shots."""
-T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-"""Student's t for a 95 % interval by number of seeds."""
 
 
 def planned(seeds: Sequence[int], pretrained: bool) -> list[Run]:
@@ -57,7 +59,7 @@ def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
     settings = Settings(epochs=given.epochs, batch_size=given.batch_size, pretrained=given.pretrained)
     base, tokenizer = load_base(given.base), load_tokenizer(given.base)
     given.runs.mkdir(parents=True, exist_ok=True)
-    todo = [run for run in runs if not (given.runs / f"{run.name}.json").is_file()]
+    todo = [run for run in runs if not _is_done(given, run)]
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     with Progress(*columns, TimeRemainingColumn()) as progress:
         for number, run in enumerate(todo, start=1):
@@ -68,10 +70,28 @@ def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
             )
             bar = progress.add_task(f"{number}/{len(todo)} {run.name}", total=None)
             results = train_and_measure(run, settings, base, task, partial(_show, progress, bar))
-            results["settings"] = {"epochs": given.epochs, "batch_size": given.batch_size, "limit": given.limit}
+            results |= {"settings": _settings(given, run), "command": given.command}
             file = given.runs / f"{run.name}.json"
             file.with_suffix(".part").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
             file.with_suffix(".part").replace(file)
+
+
+def _settings(given: argparse.Namespace, run: Run) -> dict[str, Any]:
+    """What a result depends on beside its run."""
+    settings = {name: getattr(given, name) for name in ("base", "epochs", "batch_size", "limit")}
+    return settings | {"pretrained": str(given.pretrained) if run.start == "pretrained" else None}
+
+
+def _is_done(given: argparse.Namespace, run: Run) -> bool:
+    """Whether the folder holds the run. Raises ShadowIntentError when it was made with other settings."""
+    file, ours = given.runs / f"{run.name}.json", _settings(given, run)
+    if not file.is_file():
+        return False
+    theirs = json.loads(file.read_text(encoding="utf-8"))["settings"]
+    odd = [f"{name} {theirs.get(name)}, not {value}" for name, value in ours.items() if theirs.get(name) != value]
+    if odd:
+        raise ShadowIntentError(f"{file} was made with {', '.join(odd)}; remove it, or give another folder of --runs")
+    return True
 
 
 def _show(progress: Progress, bar: Any, step: int, steps: int) -> None:
@@ -83,14 +103,13 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:
         return values[0], math.nan
     spread = statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.fmean(values), T95.get(len(values), 1.96) * spread
+    return statistics.fmean(values), float(student_t.ppf(0.975, len(values) - 1)) * spread
 
 
-def summarise(folder: Path) -> list[dict[str, Any]]:
+def summarise(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row per task, method and path: mean and interval over seeds."""
     cells: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
-    for file in sorted(folder.glob("*.json")):
-        result = json.loads(file.read_text(encoding="utf-8"))
+    for result in results:
         run = Run(**{name: result[name] for name in asdict(Run("", "", 0))})
         for path in ("attached", "detached"):
             if path in result:
@@ -99,7 +118,7 @@ def summarise(folder: Path) -> list[dict[str, Any]]:
     names = ("task", "shots", "method", "start", "update", "rank", "alpha", "path")
     rows = []
     for key, found in sorted(cells.items()):
-        row: dict[str, Any] = {**dict(zip(names, key, strict=True)), "seeds": len(found)}
+        row: dict[str, Any] = {**dict(zip(names, key, strict=True)), "seeds": len(found), "tests": found[0]["tests"]}
         for figure in ("accuracy", "exact_plan", "loss", "ms", "train_seconds", "weights"):
             if figure in found[0]:
                 mean, half = interval([one[figure] for one in found])
@@ -128,21 +147,33 @@ def figure(row: dict[str, Any], name: str) -> str:
 
 
 def report(folder: Path, out: Path) -> None:
-    """Table on the terminal, compare.json and compare.png into `out`. Raises ShadowIntentError without runs."""
-    rows = summarise(folder)
-    if not rows:
+    """Tables on the terminal; compare.md, compare.json and compare.png into `out`.
+
+    Raises ShadowIntentError without runs, or when they were not all made with the same settings.
+    """
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
+    if not results:
         raise ShadowIntentError(f"{folder} holds no runs yet; run without --report first")
+    settings = {json.dumps({**result["settings"], "pretrained": None}) for result in results}
+    if len(settings) > 1:
+        raise ShadowIntentError(f"{folder} mixes runs with different settings: {'; '.join(sorted(settings))}")
+    rows = summarise(results)
     out.mkdir(parents=True, exist_ok=True)
     (out / "compare.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    console = Console()
+    console = Console(record=True, width=WIDTH)
     for (task, shots), title in TITLES.items():
+        own = [row for row in rows if (row["task"], row["shots"]) == (task, shots)]
+        title += f", {own[0]['tests']} held out" if own else ""
         table = Table("", "accuracy %", "exact plan %", "loss", "ms", "weights", "seconds", "seeds", title=title)
-        for row in (row for row in rows if (row["task"], row["shots"]) == (task, shots)):
+        for row in own:
             cells = [figure(row, name) for name in ("accuracy", "exact_plan", "loss", "ms")]
             cells += [f"{row['weights']:,.0f}", f"{row['train_seconds']:.0f}", str(row["seeds"])]
             table.add_row(label(row), *cells)
         if table.row_count:
             console.print(table)
+    commands = "\n".join(dict.fromkeys(result["command"] for result in results))
+    text = f"# Comparison\n\n```\n{commands}\n```\n\n```\n{console.export_text()}```\n"
+    (out / "compare.md").write_text(text, encoding="utf-8")
     draw(rows, out / "compare.png")
 
 
@@ -183,6 +214,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=0, help="most examples of a part, to try it out")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     given = parser.parse_args()
+    given.command = shlex.join(["python", "-m", "training.compare", *sys.argv[1:]])
     if given.threads:
         torch.set_num_threads(given.threads)
     try:

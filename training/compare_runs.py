@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -144,7 +145,13 @@ def _network(run: Run, settings: Settings, base: PreTrainedModel, config: Shadow
     if run.start == "pretrained":
         if settings.pretrained is None:
             raise ShadowIntentError("a pretrained start needs --pretrained, the folder of training.pretrain")
-        return load_shadow(settings.pretrained, base).network
+        network = load_shadow(settings.pretrained, base).network
+        depth = network.backbone.config.num_hidden_layers
+        if depth != settings.layers:
+            raise ShadowIntentError(
+                f"{settings.pretrained} holds {depth} blocks; all shadows here have {settings.layers}"
+            )
+        return network
     return ShadowNetwork.cut(base, config) if run.start == "cut" else ShadowNetwork.random(base, config)
 
 
@@ -162,7 +169,8 @@ def train_and_measure(
             results = _measure_intents(candidate, base, task, settings.batch_size)
         else:
             results = _measure_replies(candidate, base, task, settings.batch_size)
-    return {**asdict(run), "weights": candidate.weights, "train_seconds": round(seconds, 1), **results}
+    counts = {"weights": candidate.weights, "tests": len(task.test), "train_seconds": round(seconds, 1)}
+    return {**asdict(run), **counts, **results}
 
 
 def _train(candidate: Candidate, run: Run, settings: Settings, task: Any, told: Callable[[int, int], None]) -> None:
@@ -190,7 +198,7 @@ def _train(candidate: Candidate, run: Run, settings: Settings, task: Any, told: 
 
 
 def _measure_intents(candidate: Candidate, base: PreTrainedModel, task: Intents, size: int) -> dict[str, Any]:
-    """Accuracy in percent and milliseconds an utterance, of each path."""
+    """Accuracy in percent and milliseconds an utterance on one core, of each path."""
     results: dict[str, Any] = {}
     paths: dict[str, Callable[[Batch], Tensor]] = {"attached": candidate.classes}
     if candidate.shadow is not None:
@@ -200,16 +208,16 @@ def _measure_intents(candidate: Candidate, base: PreTrainedModel, task: Intents,
         right = 0
         for batch in task.batches(task.test, size, None):
             right += int(logits(batch).argmax(-1).eq(batch.labels).sum())
-        singles = task.batches(task.test[:LATENCY_RUNS], 1, None)
-        results[name] = {
-            "accuracy": round(100 * right / len(task.test), 2),
-            "ms": _milliseconds([partial(logits, batch) for batch in singles]),
-        }
+        calls: list[Callable[[], Any]] = [
+            partial(logits, batch) for batch in task.batches(task.test[:LATENCY_RUNS], 1, None)
+        ]
+        with one_thread():
+            results[name] = {"accuracy": round(100 * right / len(task.test), 2), "ms": _milliseconds(calls)}
     return results
 
 
 def _measure_replies(candidate: Candidate, base: PreTrainedModel, task: Replies, size: int) -> dict[str, Any]:
-    """Loss a token in nats, exact plans in percent, and milliseconds a token, of each path."""
+    """Loss a token in nats, exact plans in percent, and milliseconds a token on one core, of each path."""
     results: dict[str, Any] = {}
     paths: dict[str, tuple[Any, Callable[[Batch], Tensor]]] = {"attached": (candidate.model, candidate.tokens)}
     if candidate.shadow is not None:
@@ -222,27 +230,45 @@ def _measure_replies(candidate: Candidate, base: PreTrainedModel, task: Replies,
             tokens = int(batch.labels[:, 1:].ne(-100).sum())
             total += float(next_token_loss(logits(batch), batch.labels)) * tokens
             counted += tokens
-        exact, seconds, written = 0, 0.0, 0
-        for request, (prompt, answer) in zip(task.requests, task.test, strict=True):
-            ids = torch.tensor([prompt])
-            start = time.thread_time()
-            output = writer.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=LONGEST_ANSWER,
-                do_sample=False,
-                eos_token_id=answer[-1],
-                pad_token_id=answer[-1],
-            )[0, len(prompt) :].tolist()
-            seconds += time.thread_time() - start
-            written += len(output)
-            exact += task.exact(request, output)
+        with one_thread():
+            exact, seconds, written = _write(writer, task)
         results[name] = {
             "loss": round(total / max(1, counted), 4),
             "exact_plan": round(100 * exact / len(task.requests), 2),
             "ms": round(1e3 * seconds / max(1, written), 2),
         }
     return results
+
+
+def _write(writer: Any, task: Replies) -> tuple[int, float, int]:
+    """Answers all requests: exact plans, seconds of CPU time, tokens written."""
+    exact, seconds, written = 0, 0.0, 0
+    for request, (prompt, answer) in zip(task.requests, task.test, strict=True):
+        ids = torch.tensor([prompt])
+        start = time.thread_time()
+        output = writer.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=LONGEST_ANSWER,
+            do_sample=False,
+            eos_token_id=answer[-1],
+            pad_token_id=answer[-1],
+        )[0, len(prompt) :].tolist()
+        seconds += time.thread_time() - start
+        written += len(output)
+        exact += task.exact(request, output)
+    return exact, seconds, written
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """The time of this thread is the whole time of what it computes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _milliseconds(calls: list[Callable[[], Any]]) -> float:

@@ -192,7 +192,7 @@ def apart(examples: Sequence[Example], corpus: Sequence[Example]) -> list[Exampl
 def read_parts() -> dict[str, list[Example]]:
     """The fixed split: `split` of the corpus, and `test`.
 
-    `test` is held out by author: data/challenge, by people who wrote nothing of the corpus and had not seen it, less
+    `test` is held out by author: data/challenge, whose authors wrote nothing of the corpus and had not seen it, less
     every utterance of which the corpus holds a paraphrase. So no author and no family is on both sides.
     """
     corpus = read_corpus()

@@ -133,9 +133,9 @@ def create_server(
 
 def serve(config: CloudConfig) -> None:
     """Loads the engine, answers until SIGINT or SIGTERM. Raises ConfigError or BundleError."""
-    from shadow_intent.cloud.engine import Engine  # torch: only when really serving
-
     credentials = server_credentials(config.tls_certificate, config.tls_key, config.tls_client_ca)
+    from shadow_intent.cloud.engine import Engine  # torch takes seconds: only when really serving
+
     if credentials is None and not is_loopback(config.address):
         LOG.warning("%s is plaintext: whoever reaches this network reads and changes what is said", config.address)
     told_to_end, _ = alarm()

@@ -21,6 +21,8 @@ from .parts import ShadowParts
 
 DEFAULT = "default"
 """Name of the shadow that `attach` puts on."""
+MODES = ("training", "gradient_checkpointing")
+"""Attributes of the base's modules that are put back when it is detached."""
 Choice = str | ShadowParts | Sequence[str | ShadowParts] | None
 """Which shadow a call takes: a name, a shadow, one of them per row of the batch, or None for the one in use."""
 
@@ -56,16 +58,26 @@ class ShadowedBase(nn.Module):
 
     def _wrap(self, decoder: PreTrainedModel, blocks: nn.ModuleList) -> None:
         self._required_grad = {name for name, weight in self.base.named_parameters() if weight.requires_grad}
+        self._modes = {
+            name: {flag: getattr(module, flag) for flag in MODES if hasattr(module, flag)}
+            for name, module in self.base.named_modules()
+        }
         self.__dict__["_own_blocks"] = blocks  # past nn.Module: registered inside the wrappers already
         self.base.requires_grad_(False)
         wrapped = (ShadowedBlock(block, i, self._carry) for i, block in enumerate(blocks))
         setattr(decoder, self._blocks_name, nn.ModuleList(wrapped))
 
     def detach(self) -> PreTrainedModel:
-        """Takes the shadows off and returns the base as it was before `attach`; this object is spent afterwards."""
+        """Takes the shadows off and returns the base as it was before `attach`; this object is spent afterwards.
+
+        A token table that a shadow network refers to was frozen by that network, before, and stays so.
+        """
         setattr(decoder_of(self.base), self._blocks_name, self._own_blocks)
         for name, weight in self.base.named_parameters():
             weight.requires_grad_(name in self._required_grad)
+        for name, module in self.base.named_modules():
+            for flag, value in self._modes.get(name, {}).items():
+                setattr(module, flag, value)
         return self.base
 
     @property
@@ -96,11 +108,14 @@ class ShadowedBase(nn.Module):
         return cast(ShadowParts, self.shadows[name])
 
     def add(self, name: str, shadow: ShadowParts) -> None:
-        """Puts a further shadow on, or another one in place of `name`; calls under way keep what they began with."""
+        """Puts a further shadow on, or another one in place of `name`; calls under way keep what they began with.
+
+        Raises ValueError when it was made for another base.
+        """
         self.shadows[name] = shadow.fit(self.base).train(self.training)
 
     def remove(self, name: str) -> ShadowParts:
-        """Takes a shadow off that is not in use, and returns it."""
+        """Takes a shadow off that is not in use, and returns it. Raises ValueError when it is, or is not here."""
         shadow = self.shadow_named(name)
         if name == self.active:
             raise ValueError(f"the shadow {name!r} is in use; use another one first")
@@ -108,7 +123,7 @@ class ShadowedBase(nn.Module):
         return shadow
 
     def use(self, name: str) -> None:
-        """The shadow that calls take when they name none."""
+        """The shadow that calls take when they name none. Raises ValueError when it is not here."""
         self.shadow_named(name)
         self.active = name
 
@@ -126,27 +141,38 @@ class ShadowedBase(nn.Module):
         """The base and every f."""
         return [self.base, *(self.shadow_named(name).network.backbone for name in self.shadows)]
 
+    def save_pretrained(self, *args: object, **kwargs: object) -> None:
+        """Not here: transformers' own would write the base. Raises NotImplementedError."""
+        raise NotImplementedError("a shadow is saved by save_shadow(folder, Shadow.of(model), model.base)")
+
+    def push_to_hub(self, *args: object, **kwargs: object) -> None:
+        """Not here either. Raises NotImplementedError."""
+        raise NotImplementedError("write a folder with save_shadow(folder, Shadow.of(model), model.base); upload that")
+
     def detached(self) -> DetachedShadow:
-        """The classifier that runs without the base; shares the weights of this model."""
+        """The classifier that runs without the base, over the same weights. Raises ValueError without heads."""
         return self.shadow.detached()
 
     def choose(
-        self, choice: Choice, rows: Tensor | None, device: torch.device
+        self, choice: Choice, rows: Tensor | None, input_ids: Tensor
     ) -> tuple[tuple[ShadowParts, ...], Tensor | None]:
-        """The shadows of a call and, with several, which of them each row has, (B,)."""
-        if choice is None:
-            return (self.shadow,), None
-        if isinstance(choice, (str, ShadowParts)):
-            return (self._one(choice),), None
-        if rows is not None or isinstance(choice, tuple):  # from `generate`, chosen before
-            return tuple(self._one(one) for one in choice), rows
-        chosen = [self._one(one) for one in choice]
+        """The shadows of a call on (B, T) and, with several, which of them each row has, (B,). Raises ValueError."""
+        if choice is None or isinstance(choice, (str, ShadowParts)):
+            return (self.one(choice),), None
+        if rows is not None or (isinstance(choice, tuple) and len(choice) == 1):  # from `generate`, chosen before
+            return tuple(self.one(one) for one in choice), rows
+        if len(choice) != len(input_ids):
+            raise ValueError(f"expected a shadow per row, got {len(choice)} for {len(input_ids)} rows")
+        chosen = [self.one(one) for one in choice]
         distinct = list({one.serial: one for one in chosen}.values())
         if len(distinct) == 1:
             return tuple(distinct), None
-        return tuple(distinct), torch.tensor([distinct.index(one) for one in chosen], device=device)
+        return tuple(distinct), torch.tensor([distinct.index(one) for one in chosen], device=input_ids.device)
 
-    def _one(self, choice: str | ShadowParts) -> ShadowParts:
+    def one(self, choice: str | ShadowParts | None) -> ShadowParts:
+        """The shadow of a call whose rows all have the same. Raises ValueError."""
+        if choice is None:
+            return self.shadow
         return self.shadow_named(choice) if isinstance(choice, str) else choice.fit(self.base)
 
     def __getattr__(self, name: str) -> Any:

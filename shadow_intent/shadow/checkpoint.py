@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
@@ -69,9 +70,32 @@ def load_shadow(path: str | Path, base: PreTrainedModel, dtype: torch.dtype | No
             over or of another shape.
     """
     folder = Path(path)
-    meta = _read_meta(folder, base)
-    shadow = _build(meta, base)
-    return fill(shadow, load_file(folder / WEIGHTS_NAME), folder / WEIGHTS_NAME, base, dtype)
+    meta = _read_meta(folder / JSON_NAME, base)
+    weights = read_weights(folder / WEIGHTS_NAME, "save_shadow")
+    return fill(_build(meta, base), weights, folder / WEIGHTS_NAME, base, dtype)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises CheckpointError."""
+    if not file.is_file():
+        raise CheckpointError(f"{file} is missing; is {file.parent} the folder of a shadow?")
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{file}: expected an object, got {type(values).__name__}")
+    return values
+
+
+def read_weights(file: Path, writer: str) -> dict[str, Tensor]:
+    """The tensors in a safetensors file that `writer` wrote. Raises CheckpointError."""
+    if not file.is_file():
+        raise CheckpointError(f"{file} is missing; expected a folder written by {writer}")
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise CheckpointError(f"{file} is damaged: {error}") from error
 
 
 def _sizes(base: PreTrainedModel) -> dict[str, Any]:
@@ -84,17 +108,16 @@ def _sizes(base: PreTrainedModel) -> dict[str, Any]:
     }
 
 
-def _read_meta(folder: Path, base: PreTrainedModel) -> dict[str, Any]:
-    for name in (JSON_NAME, WEIGHTS_NAME):
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name} is missing; expected a folder written by save_shadow")
-    meta = json.loads((folder / JSON_NAME).read_text(encoding="utf-8"))
+def _read_meta(file: Path, base: PreTrainedModel) -> dict[str, Any]:
+    meta = read_json(file)
     if meta.get("format") != FORMAT:
-        raise CheckpointError(f"{folder / JSON_NAME}: expected format {FORMAT!r}, got {meta.get('format')!r}")
+        raise CheckpointError(f"{file}: expected format {FORMAT!r}, got {meta.get('format')!r}")
+    if lacking := {"config", "base", "parts", "own_embedding", "backbone"} - meta.keys():
+        raise CheckpointError(f"{file} is damaged: it lacks {', '.join(sorted(lacking))}")
     sizes = _sizes(base)
-    wrong = [f"{key} {value}, not {sizes[key]}" for key, value in meta["base"].items() if sizes[key] != value]
+    wrong = [f"{key} {value}, not {sizes.get(key)}" for key, value in meta["base"].items() if sizes.get(key) != value]
     if wrong:
-        raise CheckpointError(f"{folder} was trained for another base: {'; '.join(wrong)}")
+        raise CheckpointError(f"{file} was trained for another base: {'; '.join(wrong)}")
     return meta
 
 

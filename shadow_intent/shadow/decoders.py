@@ -24,7 +24,7 @@ def decoder_of(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def blocks_name(decoder: nn.Module) -> str:
-    """Name of the attribute that holds the decoder blocks: "layers" or "h"."""
+    """Name of the attribute that holds the decoder blocks: "layers" or "h". Raises ValueError when neither does."""
     for name in ("layers", "h"):
         if isinstance(getattr(decoder, name, None), nn.ModuleList):
             return name
@@ -38,7 +38,7 @@ def blocks_of(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def table_of(model: PreTrainedModel) -> nn.Embedding:
-    """The input embedding table."""
+    """The input embedding table, (V, d). Raises ValueError when it is something else."""
     table = model.get_input_embeddings()
     if not isinstance(table, nn.Embedding):
         raise ValueError(f"expected an input embedding table, got {type(table).__name__}")
@@ -46,7 +46,7 @@ def table_of(model: PreTrainedModel) -> nn.Embedding:
 
 
 def head_of(model: PreTrainedModel) -> nn.Linear:
-    """The output head that turns hidden states into next-token logits."""
+    """The output head, hidden states (..., d) -> logits (..., V). Raises ValueError when it is not linear."""
     head = model.get_output_embeddings()
     if not isinstance(head, nn.Linear):
         raise ValueError(f"expected a linear output head, got {type(head).__name__}")

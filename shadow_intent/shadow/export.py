@@ -30,8 +30,10 @@ def to_causal_lm(shadow: ShadowParts, base: PreTrainedModel) -> PreTrainedModel:
     """
     _causal(shadow)
     network, head, table = shadow.network, head_of(base), shadow.network.embedding
-    weight = _folded(network, head.weight)
-    config = _config(network)
+    rows = min(len(head.weight), table.num_embeddings)  # of padded ones the shorter: no token is lost
+    weight = head.weight if rows == len(head.weight) else head.weight[:rows]
+    weight = _folded(network, weight)
+    config = _config(network, rows)
     config.tie_word_embeddings = head.weight is table.weight and weight is head.weight
     model = cast(PreTrainedModel, AutoModelForCausalLM.from_config(config))
     _fill(model, network)
@@ -41,7 +43,7 @@ def to_causal_lm(shadow: ShadowParts, base: PreTrainedModel) -> PreTrainedModel:
     if not config.tie_word_embeddings:
         target.weight.data = weight.detach().clone()
     if target.bias is not None:
-        target.bias.data = target.bias.new_zeros(len(weight)) if head.bias is None else head.bias.detach().clone()
+        target.bias.data = target.bias.new_zeros(rows) if head.bias is None else head.bias.detach()[:rows].clone()
     return _like(model, network)
 
 
@@ -66,7 +68,7 @@ def to_classifier(shadow: ShadowParts, labels: dict[int, str] | None = None) -> 
             "head_bias=False, or export to ONNX"
         )
     weight = _folded(shadow.network, shadow.heads.shadow.weight)
-    config = _config(shadow.network)
+    config = _config(shadow.network, shadow.network.embedding.num_embeddings)
     config.num_labels = len(weight)
     if labels is not None:
         config.id2label, config.label2id = labels, {name: number for number, name in labels.items()}
@@ -128,9 +130,9 @@ def _folded(network: ShadowNetwork, weight: Tensor) -> Tensor:
     return weight
 
 
-def _config(network: ShadowNetwork) -> PreTrainedConfig:
+def _config(network: ShadowNetwork, rows: int) -> PreTrainedConfig:
     config = deepcopy(network.backbone.config)
-    config.vocab_size = network.embedding.num_embeddings
+    config.vocab_size = rows
     return config
 
 
@@ -140,7 +142,7 @@ def _fill(model: PreTrainedModel, network: ShadowNetwork) -> None:
     missing, unexpected = decoder.load_state_dict(network.backbone.state_dict(), strict=False)
     if unexpected or len(missing) > 1:
         raise ValueError(f"{type(model).__name__} does not take this f: {[*missing, *unexpected][:3]}")
-    table_of(model).weight.data = network.embedding.weight.detach().clone()
+    table_of(model).weight.data = network.embedding.weight.detach()[: model.config.vocab_size].clone()
     model.tie_weights()
 
 

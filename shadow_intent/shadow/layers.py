@@ -170,11 +170,11 @@ class ShadowedBlock(nn.Module):
         state, adapters = self._carry.state, self._carry.adapters
         if state is None or adapters is None:
             return self.block(hidden_states, *args, **kwargs)
-        state = state.to(hidden_states.device)  # a sharded base
-        hidden_states = adapters.inject(self._index, hidden_states, state)  # (2)-(4)  (B, T, d)
-        output = self.block(hidden_states, *args, **kwargs)
+        home = state.device  # of the adapters too; a sharded base has its blocks elsewhere
+        injected = adapters.inject(self._index, hidden_states.to(home), state)  # (2)-(4)  (B, T, d)
+        output = self.block(injected.to(hidden_states.device), *args, **kwargs)
         hidden = output[0] if isinstance(output, tuple) else output  # (B, T, d)
-        self._carry.state = adapters.update(self._index, hidden, state)  # (5)-(7)  (B, T, d)
+        self._carry.state = adapters.update(self._index, hidden.to(home), state)  # (5)-(7)  (B, T, d)
         return output
 
     def __getattr__(self, name: str) -> Any:

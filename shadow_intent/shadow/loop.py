@@ -85,7 +85,7 @@ class BlockLoop:
         blocks = list(getattr(decoder, blocks_name(decoder)) if blocks is None else blocks)
         config: Any = decoder.config
         plain = (
-            not any(is_hooked(module) for module in (decoder, *decoder.children()))
+            not any(is_hooked(m) for m in (decoder, *decoder.children(), *getattr(decoder, blocks_name(decoder))))
             and config.model_type in SHAPED_LIKE_LLAMA
             and type(decoder).__module__.startswith("transformers.models.")
             and config._attn_implementation == "sdpa"
@@ -186,6 +186,9 @@ def _steering(adapters: Adapters | RowAdapters, rows: Tensor, state: Tensor, len
     if isinstance(adapters, RowAdapters):
         return adapters.repeated(length)
     if adapters.training or not rows.dtype == state.dtype == adapters.dtype:
+        return adapters
+    if (anew or adapters.packed is None) and any(is_hooked(module) for module in adapters.modules()):
+        adapters.packed = None
         return adapters
     return pack(adapters, anew)
 

@@ -12,7 +12,7 @@ IGNORE = -100
 
 
 def label_loss(logits: Tensor, labels: Tensor, count: Tensor | int | None = None) -> Tensor:
-    """Mean cross entropy over the labels that count; 0 (with a graph) when none does.
+    """Mean cross entropy in nats over the labels that count; 0 (with a graph) when none does.
 
     Args:
         logits: (..., C).
@@ -24,7 +24,7 @@ def label_loss(logits: Tensor, labels: Tensor, count: Tensor | int | None = None
 
 
 def next_token_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of each token given those before it.
+    """Mean cross entropy of each token given those before it, in nats: the task's loss in (9), or (8) on s0.
 
     Args:
         logits: (B, T, V).
@@ -58,7 +58,7 @@ def language_loss(
     config: ShadowConfig,
     count: Tensor | int | None = None,
 ) -> Tensor:
-    """The joint next-token loss of an attached model; the base's head also reads s0, only where a label counts.
+    """Equations (8) and (9) for next tokens, in nats; the base's head also reads s0, only where a label counts.
 
     Args:
         logits: (B, T, V), of the attached model.
@@ -72,13 +72,18 @@ def language_loss(
     told, targets = logits[:, :-1][counted], targets[counted]  # (N, V), (N,)
     loss = label_loss(told, targets, count)
     if config.lambda_ or config.distill:
-        shadow_logits = head(state[:, :-1][counted].to(head.weight.dtype))  # (N, V)
+        shadow_logits = head(state[:, :-1][counted.to(state.device)].to(head.weight.dtype)).to(told.device)  # (N, V)
         loss = _with_auxiliary(loss, shadow_logits, told, targets, config.lambda_, config.distill, count)
     return loss
 
 
 def class_loss(logits: Tensor, shadow_logits: Tensor, labels: Tensor, config: ShadowConfig) -> Tensor:
-    """The joint loss of both classification heads, (B, C) each, for labels (B,), class numbers or `IGNORE`."""
+    """Equations (8) and (9) for both classification heads, in nats.
+
+    Args:
+        logits, shadow_logits: (B, C), of the attached model and of the shadow.
+        labels: (B,), class numbers or `IGNORE`.
+    """
     lambda_ = config.lambda_ if config.lambda_classify is None else config.lambda_classify
     counted = labels.ne(IGNORE)
     logits, shadow_logits, labels = logits[counted], shadow_logits[counted], labels[counted]

@@ -23,7 +23,7 @@ from .parts import ShadowParts
 
 @dataclass
 class ShadowedOutput(CausalLMOutputWithPast):
-    """`loss` is the joint loss (9); `logits` (B, T, V) those of the base's head on h_L."""
+    """`loss` is the joint loss (9), nats a token; `logits` (B, T, V) those of the base's head on h_L."""
 
     shadow_state: torch.Tensor | None = None
     """s0, (B, T, d)."""
@@ -31,7 +31,7 @@ class ShadowedOutput(CausalLMOutputWithPast):
 
 @dataclass
 class ShadowedClasses(SequenceClassifierOutput):
-    """`loss` is the joint loss (9); `logits` (B, num_labels) those of the attached model."""
+    """`loss` is the joint loss (9), nats; `logits` (B, num_labels) those of the attached model."""
 
     shadow_logits: torch.Tensor | None = None
     """What the detached shadow says, (B, num_labels)."""
@@ -63,7 +63,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         shadow_state: Tensor | None = None,
         **kwargs: Any,
     ) -> ShadowedOutput:
-        """Next-token logits, and with labels the joint loss.
+        """Next-token logits, equations (1)-(7), and with labels the joint loss (8)(9), in nats a token.
 
         Args:
             input_ids: (B, T).
@@ -79,8 +79,14 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             num_items_in_batch: labels of a whole training step, to divide the loss by, as `Trainer` gives it.
             shadow_state: s0 of these tokens, (B, T, d), when it is known and in the shadow's cache already.
             kwargs: handed to the base.
+
+        Raises:
+            ValueError: a shadow that is not here, labels with several shadows, a prefix_length missing or not wanted,
+                or a cache that other shadows filled.
         """
-        shadows, rows = self.choose(shadow, shadow_rows, input_ids.device)
+        shadows, rows = self.choose(shadow, shadow_rows, input_ids)
+        if labels is not None and len(shadows) > 1:
+            raise ValueError("labels were given with several shadows; train one at a time, each has its own loss")
         sizes = [(shadow.serial, shadow.network.backbone.config) for shadow in shadows]
         cache = self.caches.prepare(past_key_values, bool(use_cache), sizes)
         state = shadow_state
@@ -131,8 +137,11 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             attention_mask: (B, T), 1 at real tokens.
             labels: (B,), -100 where they do not count.
             shadow: which one; None: the one in use.
+
+        Raises:
+            ValueError: the shadow is not here, or has no classification heads.
         """
-        (chosen,), _ = self.choose(shadow, None, input_ids.device)
+        chosen = self.one(shadow)
         config, heads = chosen.config, chosen.heads
         if heads is None:
             raise ValueError("no classification heads here; set num_labels in the config")
@@ -146,10 +155,11 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             attention_mask=attention_mask,
             use_cache=False,
         )
-        hidden = pool(output.last_hidden_state, attention_mask, config.pooling)  # h_L  (B, d)
+        mask, last = attention_mask.to(state.device), output.last_hidden_state.to(state.device)  # of a sharded base
+        hidden = pool(last, mask, config.pooling)  # h_L  (B, d)
         logits = heads.base(hidden.to(heads.base.weight.dtype))  # (B, C)
-        shadow_logits = heads.shadow(pool(state, attention_mask, config.pooling))  # (B, C)
-        loss = None if labels is None else class_loss(logits, shadow_logits, labels, config)
+        shadow_logits = heads.shadow(pool(state, mask, config.pooling))  # (B, C)
+        loss = None if labels is None else class_loss(logits, shadow_logits, labels.to(logits.device), config)
         return ShadowedClasses(loss=loss, logits=logits, shadow_logits=shadow_logits)
 
     def generate(self, inputs: Tensor | None = None, *args: Any, shadow: Choice = None, **kwargs: Any) -> Any:
@@ -165,7 +175,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         ids = kwargs.pop("input_ids") if inputs is None else inputs
         mask = kwargs.pop("attention_mask", None)
         mask = torch.ones_like(ids) if mask is None else mask
-        shadows, rows = self.choose(shadow, None, ids.device)
+        shadows, rows = self.choose(shadow, None, ids)
         kwargs |= {"shadow": shadows} if rows is None else {"shadow": shadows, "shadow_rows": rows}
         if any(shadow.config.prefix_attention for shadow in shadows):
             begun = getattr(kwargs.get("past_key_values"), "prefix_length", None)

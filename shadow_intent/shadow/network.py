@@ -107,9 +107,16 @@ class ShadowNetwork(nn.Module):
             self.__dict__["embedding"] = embedding  # past nn.Module: not ours to train or to save
 
     @classmethod
-    def cut(cls, base: PreTrainedModel, config: ShadowConfig) -> ShadowNetwork:
-        """An explicit copy of the base's first `config.num_layers` blocks and of its final norm, trainable."""
-        network = cls.random(base, config)
+    def cut(cls, base: PreTrainedModel, config: ShadowConfig, own_embedding: bool = False) -> ShadowNetwork:
+        """An explicit copy of the base's first `config.num_layers` blocks and of its final norm, trainable.
+
+        Args:
+            own_embedding: copy the token table too, to be trained, instead of referring to the base's.
+
+        Raises:
+            ValueError: more blocks than the base has, or a shadow is attached to it.
+        """
+        network = cls.random(base, config, own_embedding)
         source = decoder_of(base).state_dict()
         target = network.backbone.state_dict()
         missing = [name for name in target if name not in source]
@@ -119,21 +126,29 @@ class ShadowNetwork(nn.Module):
         return network
 
     @classmethod
-    def random(cls, base: PreTrainedModel, config: ShadowConfig, **overrides: int) -> ShadowNetwork:
+    def random(
+        cls, base: PreTrainedModel, config: ShadowConfig, own_embedding: bool = False, **overrides: int
+    ) -> ShadowNetwork:
         """An implicit shadow: the base's own config with fewer blocks, random weights.
 
         Args:
+            own_embedding: as in `cut`.
             overrides: fields of the base's config to replace, by Llama's names: intermediate_size, num_attention_heads,
-                num_key_value_heads, head_dim, or hidden_size, which brings a table of the shadow's own and a random P.
+                num_key_value_heads, head_dim, or hidden_size, which brings a random table of its own and a random P.
+
+        Raises:
+            ValueError: more blocks than the base has, or a field its config has not.
         """
         total = len(blocks_of(base))
         if config.num_layers > total:
             raise ValueError(f"num_layers must be <= {total}, the blocks of the base, got {config.num_layers}")
         outer = decoder_of(base).config
         inner = with_fields(outer, {"num_hidden_layers": config.num_layers, **overrides})
-        own = inner.hidden_size != outer.hidden_size
-        backbone, table = new_decoder(inner) if own else (empty_decoder(inner), table_of(base))
-        return cls(backbone, table, outer.hidden_size, own).like(table_of(base).weight)
+        other_width = inner.hidden_size != outer.hidden_size
+        backbone, table = new_decoder(inner) if other_width else (empty_decoder(inner), table_of(base))
+        if own_embedding and not other_width:
+            table = deepcopy(table).requires_grad_(True)
+        return cls(backbone, table, outer.hidden_size, own_embedding or other_width).like(table_of(base).weight)
 
     @classmethod
     def explicit(
@@ -194,7 +209,11 @@ class ShadowNetwork(nn.Module):
         prefix_length: Tensor | None,
         prefix_attention: bool,
     ) -> Tensor:
-        """s0 of the new tokens, (B, T, d), beside an attached base; arguments as `ShadowedModel.forward`."""
+        """s0 of the new tokens (1), (B, T, d), beside an attached base; arguments as `ShadowedModel.forward`.
+
+        Raises:
+            ValueError: prefix attention without a prefix_length, or with one beyond the first chunk.
+        """
         prefix = None
         if prefix_attention:
             if prefix_length is None:

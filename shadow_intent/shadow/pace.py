@@ -38,7 +38,8 @@ class DraftLength:
     def __init__(self, costs: Costs, longest: int, rate: float = 0.6) -> None:
         self._costs = costs
         self._lengths = [length for length in LENGTHS if length <= longest]
-        self._accepted, self._judged = rate * PRIOR, PRIOR
+        self._first = rate * PRIOR
+        self._accepted, self._judged = self._first, PRIOR
 
     @property
     def rate(self) -> float:
@@ -57,6 +58,10 @@ class DraftLength:
 
     def saw(self, drafted: int, accepted: int) -> None:
         """Notes what became of a draft; tokens behind the first refused one were not judged."""
+        if not drafted:  # nothing learnt: back towards the first guess, so that drafting is tried again
+            self._accepted += (1 - MEMORY) * (self._first - self._accepted)
+            self._judged += (1 - MEMORY) * (PRIOR - self._judged)
+            return
         judged = min(drafted, accepted + 1)
         self._accepted = MEMORY * self._accepted + accepted
         self._judged = MEMORY * self._judged + judged

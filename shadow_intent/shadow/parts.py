@@ -43,7 +43,7 @@ class ShadowParts(nn.Module):
         """Tells the shadows of a process apart, for caches."""
 
     def detached(self) -> DetachedShadow:
-        """The classifier that needs no base; shares the weights of this shadow."""
+        """The classifier that needs no base; shares the weights of this shadow. Raises ValueError without heads."""
         if self.heads is None:
             raise ValueError("this shadow has no classification heads; set num_labels in the config")
         return DetachedShadow(self.network, self.heads, self.config)
@@ -54,7 +54,11 @@ class ShadowParts(nn.Module):
         return {name: part for name, part in named.items() if part is not None}
 
     def fit(self, base: PreTrainedModel) -> ShadowParts:
-        """Makes the parts that are missing for `base`: adapters that leave it as it is, and heads. Returns itself."""
+        """Makes the parts that are missing for `base`: adapters that leave it as it is, and heads. Returns itself.
+
+        Raises:
+            ValueError: the shadow was made for another width or another number of blocks.
+        """
         width, blocks, weight = (
             decoder_of(base).config.hidden_size,
             len(blocks_of(base)),

@@ -39,19 +39,6 @@ UNLIKE = {
 """Fields of a decoder's config that change nothing, or that follow from the others."""
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises CheckpointError."""
-    if not file.is_file():
-        raise CheckpointError(f"{file} is missing")
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{file} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{file}: expected an object, got {type(values).__name__}")
-    return values
-
-
 def write_json(file: Path, values: dict[str, Any]) -> None:
     """Writes `values`, making the folder if need be."""
     file.parent.mkdir(parents=True, exist_ok=True)

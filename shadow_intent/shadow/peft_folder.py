@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, fill
+from .checkpoint import CheckpointError, fill, read_json, read_weights
 from .config import ShadowConfig
 from .decoders import blocks_name, blocks_of, decoder_of, with_fields
 from .layers import Injection, Update
@@ -29,7 +29,6 @@ from .peers import (
     join_gated,
     new_network,
     new_shadow,
-    read_json,
     refuse_what_peers_lack,
     split_gated,
     stored,
@@ -85,9 +84,7 @@ def load_peft(
     if values.get("peft_type") != "SHADOW":
         raise CheckpointError(f"{folder / CONFIG}: expected peft_type 'SHADOW', got {values.get('peft_type')!r}")
     file = folder / ADAPTER
-    if not file.is_file():
-        raise CheckpointError(f"{file} is missing; expected a folder written by peft's save_pretrained")
-    weights = load_file(file)
+    weights = read_weights(file, "peft's save_pretrained")
     mirror = values["shadow_model"] == "mirror"
     inner = backbone or (_mirror(values, base) if mirror else _named(values["shadow_model"]))
     same_width = inner.hidden_size == decoder_of(base).config.hidden_size

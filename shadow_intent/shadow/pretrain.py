@@ -67,7 +67,7 @@ class PretrainConfig:
         return sum(stage.steps for stage in self.stages)
 
     def at(self, step: int) -> tuple[Stage, float]:
-        """The stage of a step and its learning rate."""
+        """The stage of a step and its learning rate. Raises ValueError for a step after the last."""
         for stage in self.stages:
             if step < stage.steps:
                 warmup = max(1, stage.steps // 20)

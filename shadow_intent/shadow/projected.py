@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, fill
+from .checkpoint import CheckpointError, fill, read_json, read_weights
 from .config import ShadowConfig
 from .decoders import decoder_of, head_of
 from .network import ShadowNetwork
-from .peers import BackboneNames, new_network, read_json, stored, write_json
+from .peers import BackboneNames, new_network, stored, write_json
 from .shadow import Shadow
 
 MODEL_TYPE = "causal_lm_with_hidden_projection"
@@ -29,7 +29,7 @@ NETWORK, PROJECTION, HEAD = "shadow_model.", "shadow_hidden_projection.weight", 
 
 
 def inner_config(values: dict[str, Any]) -> PreTrainedConfig:
-    """Config of f from the contents of such a folder's config.json."""
+    """Config of f from the contents of such a folder's config.json. Raises CheckpointError when it is not there."""
     inner = values.get("shadow_model_config")
     if not isinstance(inner, dict) or "model_type" not in inner:
         raise CheckpointError("expected a shadow_model_config with its model_type")
@@ -49,9 +49,7 @@ def load_projected(path: str | Path, base: PreTrainedModel, dtype: torch.dtype |
             f"{folder / CONFIG}: expected model_type {MODEL_TYPE!r}, got {values.get('model_type')!r}"
         )
     file = folder / WEIGHTS
-    if not file.is_file():
-        raise CheckpointError(f"{file} is missing")
-    weights, inner = load_file(file), inner_config(values)
+    weights, inner = read_weights(file, "save_projected"), inner_config(values)
     ours = BackboneNames(inner, NETWORK, whole=True).read(weights, own=True)
     ours["network.projection.weight"] = weights.pop(PROJECTION, torch.empty(0))
     network = new_network(inner, base, own=True)

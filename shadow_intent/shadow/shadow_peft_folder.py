@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, fill
+from .checkpoint import CheckpointError, fill, read_json, read_weights
 from .config import ShadowConfig
 from .decoders import blocks_of, decoder_of, with_fields
 from .layers import Adapters, Injection, Update
@@ -29,7 +29,6 @@ from .peers import (
     join_gated,
     new_network,
     new_shadow,
-    read_json,
     refuse_what_peers_lack,
     split_gated,
     stored,
@@ -81,10 +80,8 @@ def load_shadow_peft(
     folder = Path(path)
     values = DEFAULTS | read_json(folder / CONFIG)
     file = folder / ADAPTER
-    if not file.is_file():
-        raise CheckpointError(f"{file} is missing; expected a folder written by shadow_peft's save_pretrained")
-    weights = load_file(file)
-    heads = load_file(folder / MODULES) if (folder / MODULES).is_file() else {}
+    weights = read_weights(file, "shadow_peft's save_pretrained")
+    heads = read_weights(folder / MODULES, "shadow_peft's save_pretrained") if (folder / MODULES).is_file() else {}
     config = _config(values, heads, folder / MODULES)
     inner = backbone or _implicit(values, base)
     names = BackboneNames(inner, NETWORK, whole=True)

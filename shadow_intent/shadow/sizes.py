@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, PreTrainedModel
 
 from .config import ShadowConfig
-from .decoders import blocks_of, decoder_of, head_of, table_of
+from .decoders import blocks_of, decoder_of, head_of
 from .network import ShadowNetwork
 from .shadow import Shadow
 
@@ -65,9 +65,10 @@ def measure(base_config: PreTrainedConfig, config: ShadowConfig, dtype: torch.dt
     """Sizes of an implicit shadow of that base; `overrides` as in `ShadowNetwork.random`."""
     with torch.device("meta"):
         base: PreTrainedModel = AutoModelForCausalLM.from_config(base_config, dtype=dtype)
-        model = Shadow(config, ShadowNetwork.random(base, config, **overrides)).attach(base)
+        model = Shadow(config, ShadowNetwork.random(base, config, own_embedding=False, **overrides)).attach(base)
     network, adapters = model.network, model.adapters
-    table, head = table_of(base).weight, head_of(base).weight
+    head = head_of(base).weight
+    borrowed = 0 if head is network.embedding.weight else head.numel()
     parts = {
         "f": _count(network.backbone),
         "token table": _count(network.embedding) if network.own_embedding else 0,
@@ -85,7 +86,7 @@ def measure(base_config: PreTrainedConfig, config: ShadowConfig, dtype: torch.dt
         shapes=shapes,
         cache_base=_cache(decoder_of(base).config, len(blocks_of(base))) * dtype.itemsize,
         cache_shadow=_cache(network.backbone.config, config.num_layers) * dtype.itemsize,
-        detached=parts["f"] + parts["P"] + _count(network.embedding) + (0 if head is table else head.numel()),
+        detached=parts["f"] + parts["P"] + _count(network.embedding) + borrowed,
         width=dtype.itemsize,
     )
 

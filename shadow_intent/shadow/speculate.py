@@ -112,10 +112,12 @@ class Speculator:
             generator: for reproducible samples, with a fixed `length`.
 
         Raises:
-            ValueError: more than one row, or a model in training mode.
+            ValueError: more than one row, no token to write, or a model in training mode.
         """
         if input_ids.ndim != 2 or len(input_ids) != 1:
             raise ValueError(f"one sequence at a time, (1, T), got {tuple(input_ids.shape)}; use generate for batches")
+        if max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be >= 1, got {max_new_tokens}")
         if self.model.training:
             raise ValueError("the model is in training mode; call eval() first")
         processors: Any = LogitsProcessorList(logits_processor or [])
@@ -127,22 +129,19 @@ class Speculator:
         if streamer is not None:
             streamer.put(input_ids.cpu())
         pace = DraftLength(self.costs, self._longest)
-        start, done = input_ids.shape[1], False
+        criteria = list(stopping_criteria)
+        done = False
         while not done:
-            fresh = result.tokens[0, start + result.written :].tolist()
-            kept = next((i + 1 for i, token in enumerate(fresh) if token in ends), len(fresh))
-            result.written += kept
-            result.tokens = result.tokens[:, : start + result.written]
+            known = input_ids.shape[1] + result.written
+            done = writer.settle(result, max_new_tokens, ends, criteria)
             if streamer is not None:
-                streamer.put(result.tokens[0, start + result.written - kept :].cpu())
+                streamer.put(result.tokens[0, known:].cpu())
             left = max_new_tokens - result.written
-            done = left <= 0 or fresh[kept - 1] in ends or _stopped(stopping_criteria, result.tokens, writer.scores)
             if not done:
                 # the pass itself writes one token more than it accepts
                 length = min(left - 1, pace.choose(left - 1) if self._length is None else self._length)
                 accepted = writer.step(result, length)
                 pace.saw(length, accepted)
-        writer.trim(result)
         if streamer is not None:
             streamer.end()
         return result
@@ -178,10 +177,10 @@ class _Writer:
     ) -> None:
         self._model = speculator.model
         self._ids, self._rows, self._bias = speculator._ids, speculator._rows, speculator._bias
-        (self._shadow,), _ = self._model.choose(shadow, None, self._rows.device)
+        self._shadow = self._model.one(shadow)
         self._processors, self._generator, self._sample = processors, generator, sample
-        self.scores = torch.empty(0)
-        """(1, V), of the last token written."""
+        self.scores: list[Tensor] = []
+        """(1, V), of each token that the last pass wrote."""
 
     def begin(self, input_ids: Tensor, prefix_length: Tensor | None, cache: Cache | None) -> Speculation:
         """Reads the prompt and writes the first token."""
@@ -199,42 +198,54 @@ class _Writer:
         )
         assert output.past_key_values is not None
         assert output.logits is not None
-        self.scores = self._processors(input_ids, output.logits[:, -1].float())
-        first = self._pick(self.scores)
+        output.past_key_values.activate_past_recording()  # or layers with a window could not be cropped
+        self.scores = [self._processors(input_ids, output.logits[:, -1].float())]
+        first = self._pick(self.scores[0])
         return Speculation(torch.cat([input_ids, first.view(1, 1)], dim=1), output.past_key_values)
 
     def step(self, result: Speculation, length: int) -> int:
-        """Drafts `length` tokens, verifies them, appends what is right and one more; returns how many were right."""
+        """Drafts `length` tokens, verifies them, appends what is right and one more; returns how many were right.
+
+        To be followed by `settle`: the cache still holds all that was drafted.
+        """
         tokens, states, proposals = self._draft(result, length)
         begun = result.tokens.shape[1]
         logits = self._verify(tokens[:, begun - 1 :], result.cache, torch.cat(states, dim=1))  # (T, V)
-        accepted, chosen = 0, None
+        self.scores, chosen = [], None
         for i in range(length + 1):
-            self.scores = self._processors(tokens[:, : begun + i], logits[i : i + 1])
+            self.scores.append(self._processors(tokens[:, : begun + i], logits[i : i + 1]))
             drafted = int(tokens[0, begun + i]) if i < length else None
-            chosen = self._judge(self.scores, drafted, proposals[i] if i < length else None)
+            chosen = self._judge(self.scores[-1], drafted, proposals[i] if i < length else None)
             if chosen is not None:
                 break
-            accepted += 1
         assert chosen is not None
-        kept = torch.cat([tokens[:, : begun + accepted], chosen.view(1, 1)], dim=1)
-        _crop(result.cache, length - accepted)
-        result.tokens = kept
+        accepted = len(self.scores) - 1
+        result.tokens = torch.cat([tokens[:, : begun + accepted], chosen.view(1, 1)], dim=1)
         result.passes += 1
         result.drafted += length
         result.accepted += accepted
         result.lengths.append(length)
         return accepted
 
-    def trim(self, result: Speculation) -> None:
-        """Takes out of the cache what was written behind the end."""
-        _crop(result.cache, result.cache.get_seq_length() - (result.tokens.shape[1] - 1))
+    def settle(self, result: Speculation, most: int, ends: set[int], criteria: Sequence[Callable[..., Any]]) -> bool:
+        """Cuts tokens and cache where writing one by one would have ended, if it would; returns whether."""
+        known = result.tokens.shape[1] - len(self.scores)
+        for end, scores in enumerate(self.scores, start=known + 1):
+            result.written += 1
+            tokens = result.tokens[:, :end]
+            done = result.written >= most or int(tokens[0, -1]) in ends or _stopped(criteria, tokens, scores)
+            if done:
+                break
+        result.tokens = tokens
+        # Once a pass, even by nothing: this also cuts layers with a window to size.
+        result.cache.crop(tokens.shape[1] - 1 - result.cache.get_seq_length())
+        return done
 
     def rehearse(self, result: Speculation, count: int) -> None:
         """A pass over `count` tokens that leaves no trace."""
         tokens = result.tokens[:, -1:].repeat(1, count)
         self._verify(tokens, result.cache, self._model.draft(tokens, result.cache, self._shadow))
-        _crop(result.cache, count)
+        result.cache.crop(-count)
 
     def rehearse_draft(self, result: Speculation) -> None:
         """A drafted token that leaves no trace."""
@@ -333,12 +344,6 @@ def _warpers(temperature: float, top_k: int, top_p: float) -> list[Any]:
 
 def _stopped(criteria: Iterable[Callable[..., Any]], tokens: Tensor, scores: Tensor) -> bool:
     return any(bool(torch.as_tensor(criterion(tokens, scores)).all()) for criterion in criteria)
-
-
-def _crop(cache: Cache, count: int) -> None:
-    """Forgets the last `count` tokens."""
-    if count:
-        cache.crop(-count)
 
 
 def _least(action: Callable[[], None], clock: Callable[[], float], repeats: int) -> float:

@@ -74,15 +74,28 @@ def test_detach_gives_the_base_back_as_it_was(base: PreTrainedModel, batch: Batc
     expected = base(ids, attention_mask=mask).logits
     weights = {name: (weight.clone(), weight.requires_grad) for name, weight in base.named_parameters()}
     modules = [(name, id(module)) for name, module in base.named_modules()]
-    model = trained(base)
+    model = trained(base).train()
+    model.gradient_checkpointing_enable()
     model(ids, attention_mask=mask, labels=ids).loss.backward()
     base = model.detach()
     assert [(name, id(module)) for name, module in base.named_modules()] == modules
+    assert not any(module.training or getattr(module, "gradient_checkpointing", False) for module in base.modules())
     assert {name: weight.requires_grad for name, weight in base.named_parameters()} == {
         name: required for name, (_, required) in weights.items()
     }
     assert all(torch.equal(weight, weights[name][0]) for name, weight in base.named_parameters())
     assert torch.equal(base(ids, attention_mask=mask).logits, expected)
+
+
+def test_detach_gives_a_base_back_in_training(llama: PreTrainedModel, trained: Build) -> None:
+    llama.train().model.layers[0].eval()
+    llama.gradient_checkpointing_enable()
+    model = trained(llama)
+    model.gradient_checkpointing_disable()
+    base = model.detach()
+    assert base.training
+    assert not base.model.layers[0].training
+    assert base.model.layers[1].gradient_checkpointing
 
 
 def test_the_bare_base_still_answers_as_itself_while_attached(
@@ -138,6 +151,17 @@ def test_cut_copies_and_does_not_share(base: PreTrainedModel) -> None:
     assert torch.equal(network.backbone.norm.weight, base.model.norm.weight)
     assert network.embedding is base.model.embed_tokens
     assert "embedding.weight" not in network.state_dict()
+
+
+def test_a_table_of_its_own_starts_as_a_copy(base: PreTrainedModel, batch: Batch) -> None:
+    config = ShadowConfig()
+    shared, own = (ShadowNetwork.cut(base, config, own_embedding=own).eval() for own in (False, True))
+    assert torch.equal(own(*batch), shared(*batch))
+    assert own.own_embedding
+    assert own.embedding.weight.data_ptr() != base.model.embed_tokens.weight.data_ptr()
+    own(*batch).sum().backward()
+    assert own.embedding.weight.grad.any()
+    assert ShadowNetwork.random(base, config, own_embedding=True).own_embedding
 
 
 def test_cut_of_all_blocks_is_the_decoder(base: PreTrainedModel, batch: Batch) -> None:

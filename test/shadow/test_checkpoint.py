@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import Batch, Build, make_llama, make_qwen3
+from tiny import Batch, Build, excite, make_llama, make_qwen3
 from transformers import PreTrainedModel
 
 from shadow_intent.shadow import CheckpointError, Shadow, ShadowConfig, ShadowNetwork, load_shadow, save_shadow
@@ -52,9 +52,11 @@ def test_a_network_alone_comes_back_and_attaches_untrained(
     assert torch.equal(shadow.attach(llama)(ids, attention_mask=mask).logits, expected)
 
 
-def test_a_table_of_its_own_is_saved(llama: PreTrainedModel, batch: Batch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sizes", [{"hidden_size": 16, "head_dim": 4}, {"own_embedding": True}], ids=str)
+def test_a_table_of_its_own_is_saved(llama: PreTrainedModel, batch: Batch, tmp_path: Path, sizes: dict) -> None:
     config = ShadowConfig()
-    network = ShadowNetwork.random(llama, config, hidden_size=16, head_dim=4).eval()
+    network = ShadowNetwork.random(llama, config, **sizes).eval()
+    excite(network.embedding)
     save_shadow(tmp_path, Shadow(config, network), llama)
     assert torch.equal(load_shadow(tmp_path, llama).network.eval()(*batch), network(*batch))
 
@@ -78,6 +80,24 @@ def test_a_missing_file_is_named(saved: Path, llama: PreTrainedModel, name: str)
     (saved / name).unlink()
     with pytest.raises(CheckpointError, match=name):
         load_shadow(saved, llama)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("shadow.json", b"{"), ("shadow.json", b'{"format": "shadow/1"}'), ("shadow.safetensors", b"no tensors here")],
+)
+def test_a_damaged_file_is_named(saved: Path, llama: PreTrainedModel, name: str, content: bytes) -> None:
+    (saved / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"{name} is (damaged|not JSON)"):
+        load_shadow(saved, llama)
+
+
+def test_the_way_transformers_saves_is_barred(llama: PreTrainedModel, trained: Build, tmp_path: Path) -> None:
+    model = trained(llama)
+    for save in (model.save_pretrained, model.push_to_hub):
+        with pytest.raises(NotImplementedError, match="save_shadow"):
+            save(tmp_path / "whole")
+    assert not (tmp_path / "whole").exists()
 
 
 def test_another_base_is_refused(saved: Path) -> None:

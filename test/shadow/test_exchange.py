@@ -358,6 +358,9 @@ def test_a_missing_weight_is_named(peer: str, tmp_path: Path) -> None:
     save_file({key: value for key, value in weights.items() if key != gone}, tmp_path / file)
     with pytest.raises(CheckpointError, match="update"):
         load(tmp_path, base)
+    (tmp_path / file).write_bytes(b"no tensors here")
+    with pytest.raises(CheckpointError, match=f"{file} is damaged"):
+        load(tmp_path, base)
     (tmp_path / file).unlink()
     with pytest.raises(CheckpointError, match=file):
         load(tmp_path, base)

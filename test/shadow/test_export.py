@@ -84,6 +84,20 @@ def test_a_plain_causal_lm_says_what_the_detached_shadow_says(
     assert plain.generate(ids[1:], max_new_tokens=3, do_sample=False, pad_token_id=0).shape == (1, 10)
 
 
+@pytest.mark.parametrize("rows", [48, 72])
+@torch.inference_mode()
+def test_padded_tables_are_cut_to_the_shorter(rows: int, tmp_path: Path) -> None:
+    base, vocabulary = make_llama(), {str(number): number for number in range(48)}
+    network = ShadowNetwork.explicit(make_small(vocab_size=rows), base, tokenizers=(vocabulary, vocabulary))
+    shadow = Shadow(ShadowConfig(), network)
+    to_causal_lm(shadow, base).save_pretrained(tmp_path)
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path)
+    ids, mask = torch.randint(1, 48, (2, 7)), torch.ones(2, 7, dtype=torch.long)
+    expected = detached_logits(shadow, base, ids, mask)[..., :rows]
+    assert plain.get_input_embeddings().num_embeddings == expected.shape[-1] == min(rows, 60)
+    torch.testing.assert_close(plain(ids, attention_mask=mask).logits, expected, **CLOSE)
+
+
 def test_the_types_and_the_base_stay_as_they_are(tmp_path: Path) -> None:
     base = make_llama().to(torch.bfloat16)
     before = {name: weight.clone() for name, weight in base.named_parameters()}

@@ -62,11 +62,15 @@ def test_blocks_that_are_not_plain_are_left_to_transformers(llama: PreTrainedMod
     assert BlockLoop.of(llama.model) is None
 
 
-def test_a_hook_on_the_base_is_called(llama: PreTrainedModel, trained: Build) -> None:
+@pytest.mark.parametrize(
+    "module", ["base", "base.model.layers.1", "adapters.injections.1", "adapters.updates.1", "adapters.norm"]
+)
+def test_a_hook_is_called(llama: PreTrainedModel, trained: Build, module: str) -> None:
     model, called = trained(llama), []
-    llama.register_forward_hook(lambda *_: called.append(1))
+    place, _, inner = module.partition(".")
+    getattr(model, place).get_submodule(inner).register_forward_hook(lambda *_: called.append(1))
     model.generate(torch.randint(1, 60, (1, 6)), max_new_tokens=3, do_sample=False)
-    assert len(called) == 3
+    assert len(called) == 3 * (len(model.adapters.updates) if module == "adapters.norm" else 1)
 
 
 @pytest.mark.parametrize("dialect", ["paper", "peft"])

@@ -54,15 +54,24 @@ def test_two_shadows_are_those_of_two_models(two: ShadowedModel, left_batch: Bat
     assert torch.equal(single.generate(ids, attention_mask=mask, **OPTIONS), expected)
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
 @pytest.mark.parametrize("options", [{}, {"use_cache": False}, {"num_beams": 3}], ids=str)
-def test_each_row_has_its_own_shadow(two: ShadowedModel, left_batch: Batch, options: dict) -> None:
+def test_each_row_has_its_own_shadow(two: ShadowedModel, left_batch: Batch, options: dict, kind: type) -> None:
     ids, mask = (torch.cat([x, x]) for x in left_batch)
-    names = ["default", "other", "other", "default"]
+    names = kind(["default", "other", "other", "default"])
     got = two.generate(ids, attention_mask=mask, shadow=names, **OPTIONS, **options)
     for row, name in enumerate(names):
         here = slice(row, row + 1)
         single = two.generate(ids[here], attention_mask=mask[here], shadow=name, **OPTIONS, **options)
         assert torch.equal(got[here], single)
+    with pytest.raises(ValueError, match="a shadow per row, got 2 for 4 rows"):
+        two(ids, shadow=names[:2])
+
+
+def test_labels_with_several_shadows_are_refused(two: ShadowedModel, left_batch: Batch) -> None:
+    ids, _ = left_batch
+    with pytest.raises(ValueError, match="one at a time"):
+        two(ids, labels=ids, shadow=["default", "other"])
 
 
 def test_rows_with_and_without_prefix_attention_go_together(llama: PreTrainedModel, trained: Build) -> None:

@@ -30,6 +30,7 @@ def test_numbers_are_those_of_a_real_model() -> None:
     assert sizes.base == sum(weight.numel() for weight in base.parameters())
     assert sizes.trained == sum(weight.numel() for weight in model.shadow.parameters())
     assert sizes.shapes["P.weight"] == (32, 16)
+    assert sizes.detached == sum(w.numel() for w in network.parameters()) + base.lm_head.weight.numel()
 
 
 def test_the_command_prints_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,10 @@ from collections import Counter
 
 import pytest
 import torch
-from tiny import BLOCKS, VOCABULARY, WIDTH, Build, excite, make_batch, make_llama
+from test_architectures import CONFIGS, make
+from tiny import BLOCKS, VOCABULARY, Build, excite, make_batch, make_llama
 from torch import Tensor
 from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
@@ -71,16 +70,23 @@ def test_frequent_tokens_by_hand() -> None:
     assert frequent_tokens([[5, 3, 3], [9, 3, 5], [1]], 3).tolist() == [3, 5, 1]
 
 
-def test_other_architectures_speculate_too() -> None:
-    sizes = {"vocab_size": VOCABULARY, "n_embd": WIDTH, "n_layer": BLOCKS, "n_head": 4, "n_positions": 64}
-    base = GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=None, eos_token_id=None)).eval()
+@pytest.mark.parametrize("architecture", ["gpt2", "gemma3", "mistral-window"])
+def test_other_architectures_speculate_too(architecture: str) -> None:
+    base = make(CONFIGS[architecture])
     config = ShadowConfig(num_layers=BLOCKS)
     model = attach(base, ShadowNetwork.cut(base, config), config).eval()
-    excite(model.adapters, 0.02)
+    excite(model.adapters, 0.2)
     prompt = torch.randint(1, VOCABULARY, (1, 6))
-    result = Speculator(model, length=3).generate(prompt, max_new_tokens=NEW)
-    assert torch.equal(result.tokens, model.generate(prompt, max_new_tokens=NEW, do_sample=False, pad_token_id=0))
-    assert result.accepted > 0
+    speculator, greedy = Speculator(model, length=3), {"do_sample": False, "pad_token_id": 0}
+    expected = model.generate(prompt, max_new_tokens=NEW, **greedy)
+    result = speculator.generate(prompt, max_new_tokens=NEW)
+    assert torch.equal(result.tokens, expected)
+    assert 0 < result.accepted < result.drafted
+    end = int(expected[0, 13])
+    short = speculator.generate(prompt, max_new_tokens=NEW, eos_token_id=end)  # within what was accepted at once
+    asked = torch.cat([short.tokens, torch.randint(1, VOCABULARY, (1, 3))], dim=1)
+    again = speculator.generate(asked, max_new_tokens=5, past_key_values=short.cache)
+    assert torch.equal(again.tokens, model.generate(asked, max_new_tokens=5, **greedy))
 
 
 def test_it_ends_where_generate_ends_and_goes_on_from_there(trained: Build) -> None:
@@ -127,8 +133,8 @@ def test_processors_streamer_and_criteria_work_as_in_generate(trained: Build) ->
     short = Speculator(model, length=2).generate(
         prompt, max_new_tokens=NEW, logits_processor=processors, stopping_criteria=[lambda ids, _: ids.shape[1] >= 9]
     )
-    assert 9 <= short.tokens.shape[1] <= 11
-    assert torch.equal(short.tokens, expected[:, : short.tokens.shape[1]])
+    assert torch.equal(short.tokens, expected[:, :9])
+    assert (short.written, short.cache.get_seq_length()) == (3, 8)
 
 
 def test_what_is_accepted_or_drawn_instead_is_distributed_as_the_target() -> None:
@@ -164,9 +170,10 @@ def test_samples_have_the_distribution_of_the_model(trained: Build) -> None:
     seen: Counter[tuple[int, ...]] = Counter()
     for _ in range(150):
         result = speculator.generate(
-            prompt, max_new_tokens=2, do_sample=True, logits_processor=LogitsProcessorList([Two()]), generator=generator
+            prompt, max_new_tokens=3, do_sample=True, logits_processor=LogitsProcessorList([Two()]), generator=generator
         )
-        seen[tuple(result.tokens[0, 4:].tolist())] += 1
+        assert result.drafted == 1  # the second of the three
+        seen[tuple(result.tokens[0, 4:6].tolist())] += 1
     statistic = sum((seen[pair] - 150 * share) ** 2 / (150 * share) for pair, share in exact.items())
     assert max(exact.values()) - min(exact.values()) > 0.05  # not all the same
     assert statistic < 16.3  # chi-square with 3 degrees of freedom, p = 0.001
@@ -194,6 +201,10 @@ def test_draft_length_follows_acceptance_and_costs() -> None:
         pace.saw(4, 0)
     assert pace.rate < 0.1
     assert pace.choose(9) <= 1
+    for _ in range(200):
+        pace.saw(0, 0)
+    assert pace.rate > 0.9  # nothing drafted, nothing learnt: as at first
+    assert pace.choose(9) == 9
     assert DraftLength(dear, longest=9).choose(9) == 0
     for _ in range(40):
         pace.saw(4, 4)
@@ -210,9 +221,11 @@ def test_calibration_measures_and_leaves_nothing_behind(trained: Build) -> None:
     assert torch.equal(speculator.generate(prompt, max_new_tokens=NEW).tokens, expected)
 
 
-def test_more_than_one_row_and_training_are_refused(trained: Build) -> None:
+def test_more_than_one_row_no_token_and_training_are_refused(trained: Build) -> None:
     model = trained(make_llama())
     with pytest.raises(ValueError, match="one sequence at a time"):
         Speculator(model).generate(torch.ones(2, 3, dtype=torch.long))
+    with pytest.raises(ValueError, match="max_new_tokens"):
+        Speculator(model).generate(torch.ones(1, 3, dtype=torch.long), max_new_tokens=0)
     with pytest.raises(ValueError, match="eval"):
         Speculator(model.train()).generate(torch.ones(1, 3, dtype=torch.long))

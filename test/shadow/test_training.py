@@ -12,11 +12,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
-from tiny import BLOCKS, VOCABULARY, Build, make_batch, make_llama
+from tiny import BLOCKS, VOCABULARY, WIDTH, Build, make_batch, make_llama
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from shadow_intent.shadow import (
+    Adapters,
     ShadowConfig,
     ShadowedModel,
     ShadowNetwork,
@@ -25,6 +27,7 @@ from shadow_intent.shadow import (
     label_loss,
     parameter_groups,
 )
+from shadow_intent.shadow.layers import Carry, ShadowedBlock
 
 RATE = 0.03
 
@@ -191,6 +194,29 @@ def test_a_base_spread_over_devices_is_steered(tmp_path: Path) -> None:
     ids, mask = make_batch("left")
     options = {"attention_mask": mask, "max_new_tokens": 4, "do_sample": False}
     assert torch.equal(model.generate(ids, **options), expected.generate(ids, **options))
+    torch.manual_seed(1)
+    spread_out = gradients(model.train())
+    torch.manual_seed(1)
+    for one, other in zip(spread_out, gradients(expected.train()), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def placed(module: torch.nn.Module, device: str) -> Any:
+    """With weights anew on a device."""
+    for part in module.modules():
+        for name, weight in list(part.named_parameters(recurse=False)):
+            setattr(part, name, torch.nn.Parameter(torch.empty(weight.shape, device=device)))
+    return module
+
+
+def test_adapters_work_on_their_own_device_beside_a_block_on_another() -> None:
+    """Tensors without data, which refuse to meet across devices as real ones do."""
+    adapters, linear, carry = Adapters(WIDTH, BLOCKS, ShadowConfig()), torch.nn.Linear(WIDTH, WIDTH), Carry()
+    with torch.no_grad(), FakeTensorMode():
+        carry.adapters, carry.state = placed(adapters, "cuda:0"), torch.zeros(1, 2, WIDTH, device="cuda:0")
+        block = ShadowedBlock(placed(linear, "cuda:1"), 1, carry)
+        output = block(torch.zeros(1, 2, WIDTH, device="cuda:1"))
+    assert (str(output.device), str(carry.state.device)) == ("cuda:1", "cuda:0")
 
 
 def test_learning_rates_and_decay_by_part() -> None:
@@ -226,6 +252,16 @@ def test_distillation_pulls_the_shadow_and_not_the_attached_model(trained: Build
     gradients = [weight.grad for weight in model.adapters.parameters()]
     assert all(gradient is None or gradient.abs().max() < 1e-6 for gradient in gradients)
     assert model.network.backbone.norm.weight.grad.abs().max() > 1e-4
+
+
+def test_distillation_of_classes_is_the_divergence_of_both_heads(trained: Build) -> None:
+    ids, mask = make_batch("right")
+    model = trained(make_llama(), num_labels=4, lambda_=0.0, distill=0.5)
+    output = model.classify(ids, mask, torch.tensor([1, -100]))
+    told, heard = output.logits[:1], output.shadow_logits[:1]  # the other row has no label
+    by_hand = (told.softmax(-1) * (told.log_softmax(-1) - heard.log_softmax(-1))).sum()
+    assert by_hand > 1e-3
+    torch.testing.assert_close(output.loss, label_loss(told, torch.tensor([1])) + 0.5 * by_hand)
 
 
 def test_distillation_of_equals_costs_nothing() -> None:

@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from shadow_intent.cloud.base import load_base
+from shadow_intent.errors import ShadowIntentError
+from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, save_shadow
 from training import compare
-from training.compare_runs import Run
+from training.compare_runs import Candidate, Run, Settings, one_thread
 
 WORDS = {"sit": "sit down", "dance": "dance for me", "light": "turn on the light"}
 TAILS = ("now", "please", "today", "again")
@@ -51,7 +55,18 @@ def test_it_runs_stops_goes_on_and_reports(
     assert all(row["loss"] > 0 for row in rows if row["task"] == "replies")
     assert (tmp_path / "out" / "compare.png").stat().st_size > 5000
     assert {compare.label(row) for row in rows} >= {"DoRA", "ShadowPEFT detached", "ShadowPEFT attached (no update)"}
-    assert "CLINC150, 20 a class" in capsys.readouterr().out
+    printed, text = capsys.readouterr().out, (tmp_path / "out" / "compare.md").read_text()
+    assert "CLINC150, 20 a class, 4 held out" in printed
+    assert "English requests with plan and reply, 4 held out" in text
+    assert text.count("python -m training.compare --clinc") == 2  # the two commands above
+    monkeypatch.setattr(sys, "argv", [*command, "--epochs", "2", "--only", wanted[0]])
+    assert compare.main() == 1
+    assert "epochs 1, not 2" in capsys.readouterr().err
+    result = json.loads(first.read_text())
+    first.write_text(json.dumps(result | {"settings": result["settings"] | {"limit": 0}}))
+    monkeypatch.setattr(sys, "argv", [*command, "--report"])
+    assert compare.main() == 1
+    assert "different settings" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_said(
@@ -77,8 +92,25 @@ def test_the_plan_has_every_method_start_and_seed_once() -> None:
 def test_intervals_by_hand() -> None:
     mean, half = compare.interval([1.0, 2.0, 3.0])
     assert mean == 2.0
-    assert half == pytest.approx(4.303 / math.sqrt(3))
+    assert half == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
     assert math.isnan(compare.interval([1.0])[1])
+    assert compare.interval([1.0, 2.0] * 4)[1] == pytest.approx(2.3646 * math.sqrt(2 / 7) / math.sqrt(8), rel=1e-4)
+
+
+def test_a_pretrained_shadow_of_another_depth_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    base, config = load_base(str(tiny_base)), ShadowConfig(num_layers=1)
+    save_shadow(tmp_path, Shadow(config, ShadowNetwork.cut(base, config)), base)
+    run = Run("intents", "shadow", 1, start="pretrained")
+    with pytest.raises(ShadowIntentError, match="holds 1 blocks"):
+        Candidate(run, Settings(pretrained=tmp_path), base, 3)
+
+
+def test_latency_is_measured_on_one_thread_and_the_rest_is_not() -> None:
+    torch.set_num_threads(2)
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
 
 
 def test_a_name_tells_the_run() -> None:

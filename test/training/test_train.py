@@ -136,7 +136,7 @@ def test_the_report_counts_what_the_bundle_does(bundle: Bundle, examples: list[E
     assert sum(b["n"] for b in curve["bins"]) == len(examples)
     assert curve["acted"]["n"] == len(examples) == sum(row["run"]["n"] for row in result["labels"].values())
     report.plot({"tiny": result}, bundle, tmp_path)
-    assert {p.name for p in tmp_path.glob("*.png")} == {"risk_coverage.png", "reliability.png"}
+    assert {p.name for p in tmp_path.glob("*.png")} == {"risk_coverage.png", "reliability.png", "labels.png"}
 
 
 def test_an_altered_file_is_found(bundle: Bundle, tmp_path: Path) -> None:
