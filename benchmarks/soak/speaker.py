@@ -38,7 +38,9 @@ ODD_STAMPS = 0.01
 """Share of the utterances whose stamp is wrong, half of them in the past."""
 ODD_S = (3.0, 86_400.0)
 """How far wrong, seconds."""
-SERVICE_S, ASK_AGAIN_S = 30.0, 1.0
+SERVICE_S, CHANGE_S, ASK_AGAIN_S = 30.0, 10.0, 1.0
+AFTER = {"configure": "inactive", "activate": "active", "deactivate": "inactive", "cleanup": "unconfigured"}
+"""Lifecycle state after each transition. DDS may lose an answer that is sent before the asker's reader is known."""
 IDLE_S = 0.001
 CLOCK_S = 0.02
 NANO = 1_000_000_000
@@ -232,16 +234,24 @@ class Speaker:
 
         A node that was killed is in DDS's graph for a while: only who answers is there.
         """
-        end = time.monotonic() + SERVICE_S
-        while self._call(GetState, f"{name}/get_state", GetState.Request(), ASK_AGAIN_S) is None:
-            if time.monotonic() > end:
-                raise ShadowIntentError(f"{name} did not come up within {SERVICE_S:g} s")
+        self._state(name)
         for transition in transitions:
             number = getattr(Transition, f"TRANSITION_{transition.upper()}")
             request = ChangeState.Request(transition=Transition(id=number))
-            if not self._need(ChangeState, f"{name}/change_state", request).success:
+            answer = self._call(ChangeState, f"{name}/change_state", request, CHANGE_S)
+            if answer is None and self._state(name) != AFTER[transition]:
+                raise ShadowIntentError(f"{name} did not {transition} within {CHANGE_S:g} s")
+            if answer is not None and not answer.success:
                 return False
         return True
+
+    def _state(self, name: str) -> str:
+        """Of a lifecycle node. Raises ShadowIntentError when it does not come up."""
+        end = time.monotonic() + SERVICE_S
+        while (answer := self._call(GetState, f"{name}/get_state", GetState.Request(), ASK_AGAIN_S)) is None:
+            if time.monotonic() > end:
+                raise ShadowIntentError(f"{name} did not come up within {SERVICE_S:g} s")
+        return str(answer.current_state.label)
 
     def set_sim_time(self, name: str, on: bool) -> None:
         """Whether a node follows /clock. Raises ShadowIntentError."""
