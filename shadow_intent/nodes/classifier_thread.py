@@ -77,7 +77,8 @@ class ClassifierThread:
         return list(forgotten.values())
 
     def close(self) -> None:
-        """Waits for the one in work; the others are forgotten."""
+        """Waits for the one in work; all that was added is forgotten."""
+        self.overtake()
         self._thread.shutdown(cancel_futures=True)
         self._jobs.clear()  # their callbacks lead back here, and the model would wait for the garbage collector
 

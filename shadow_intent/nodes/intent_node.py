@@ -63,8 +63,8 @@ class IntentNode(ManagedNode[IntentParams]):
         self.get_logger().info(f"bundle {self._bundle.bundle_id}: {shown}; log {self.recorder.log.folder}")
 
     def stand_down(self) -> None:
-        """What the cloud still says is dropped."""
-        self._conversations.overtake("overtaken by deactivation")
+        """What the cloud still says is dropped, and what waits for the classifier."""
+        self._overtake("overtaken by deactivation")
 
     def let_go(self) -> None:
         """Ends conversation and classifier; the log is complete."""
@@ -101,15 +101,15 @@ class IntentNode(ManagedNode[IntentParams]):
         if decision is not None:
             self._act_on(decision)
         if stop.match(utterance.text):
-            self._stopped()
+            self._overtake("overtaken by a stop")
         if decision is None:
             self.classifier.add(utterance)
 
-    def _stopped(self) -> None:
-        """Nothing that was said before a stop is done after it."""
-        self._conversations.overtake("overtaken by a stop")
+    def _overtake(self, reason: str) -> None:
+        """Nothing that was said before is done after."""
+        self._conversations.overtake(reason)
         for utterance in self.classifier.overtake():
-            self._act_on(ignored(utterance, "overtaken by a stop"))
+            self._act_on(ignored(utterance, reason))
 
     def _dropped(self, utterance: Utterance) -> None:
         self._act_on(ignored(utterance, f"{MAX_WAITING} newer utterances wait for the classifier"))

@@ -166,6 +166,25 @@ def test_only_an_active_node_listens(ear: Callable[..., Ear]) -> None:
     assert made.say("sit down").intents[0].label == "sit"
 
 
+def test_what_waits_for_the_classifier_at_deactivation_is_told_and_logged(
+    ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ear()
+    hear, busy = made.node.classifier.pipeline.hear, threading.Event()
+    monkeypatch.setattr(made.node.classifier.pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
+    for text in ("sit down", "turn left", "wave"):
+        made.witness.say(text)
+    wait_for(lambda: made.node.classifier.waiting == 3)
+    made.witness.change_state("intent_node", Transition.TRANSITION_DEACTIVATE)
+    wait_for(lambda: len(made.intents) == 3)
+    assert {intent.reason for intent in made.intents} == {"overtaken by deactivation"}
+    busy.set()
+    made.witness.change_state("intent_node", Transition.TRANSITION_CLEANUP)
+    made.witness.activate("intent_node")
+    wait_for(made.witness.ready, 20)
+    assert made.say("sit down").intents[0].label == "sit"
+
+
 def test_it_can_be_configured_again(ear: Callable[..., Ear]) -> None:
     made = ear()
     made.witness.change_state("intent_node", Transition.TRANSITION_DEACTIVATE)
