@@ -268,9 +268,11 @@ def run_bundle(options: argparse.Namespace) -> int:
         return 0
     manifest, policy = bundle.manifest, bundle.policy
     print(f"labels    {len(bundle.labels)}: {' '.join(bundle.labels)}")
-    print(f"policy    accept {policy.accept:.3f}, stop {policy.accept_stop:.3f}, margin {policy.margin:.3f}")
+    thresholds = f"accept {policy.accept:.3f}, stop {policy.accept_stop:.3f}, ignore {policy.ignore:.3f}"
+    print(f"policy    {thresholds}, margin {policy.margin:.3f}")
     print(f"          temperature {manifest.temperature:.3f}, at most {manifest.max_tokens} tokens")
-    print(f"          {manifest.certificate.get('reason', 'no certificate')}")
+    for certificate in (manifest.certificate, manifest.certificate.get("ignoring", {})):
+        print(f"          {certificate.get('reason', 'no certificate')}")
     for name in ("base", "shadow", "training"):
         print(f"{name:9s} {json.dumps(getattr(manifest, name), ensure_ascii=False)}")
     heading = "metrics"
