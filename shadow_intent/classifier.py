@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,8 @@ def tokenizer_of(path: Path, max_tokens: int) -> Tokenizer:
         raise BundleError(f"{path}: not a tokenizer: {error}") from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
+    with suppress(AttributeError):  # other versions of tokenizers have no way to say so
+        tokenizer.model._resize_cache(0)  # of words seen: megabytes over time, and no faster on what a person says
     return tokenizer
 
 
