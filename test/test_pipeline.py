@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
+import resource
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shadow_intent import memory
 from shadow_intent.bundle import Bundle
+from shadow_intent.classifier import tokenizer_of
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, NO_SLOTS, Route, Source, Utterance
 from shadow_intent.pipeline import Pipeline, hear_stop
 
@@ -162,3 +167,19 @@ def test_a_text_longer_than_the_classifier_reads_runs_no_skill(pipeline: Pipelin
 
 def test_a_stop_within_a_command_is_told(pipeline: Pipeline) -> None:
     assert pipeline.hear(Utterance("坐着别动")).reason.endswith("; stopped first: 别动")
+
+
+def test_words_it_never_heard_before_leave_nothing_behind(bundle_folder: Path) -> None:
+    """A cache of words would grow for as long as the robot hears new ones: by four megabytes here."""
+    bundle = Bundle.load(bundle_folder)
+    tokenizer = tokenizer_of(bundle.tokenizer_path, bundle.manifest.max_tokens)
+
+    def resident_kib() -> int:
+        memory.give_back()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+
+    tokenizer.encode("a first word")
+    before, letters = resident_kib(), random.Random(1)
+    for _ in range(6_000):
+        tokenizer.encode(" ".join("".join(letters.choices(ascii_lowercase, k=9)) for _ in range(2)))
+    assert resident_kib() - before < 2048
