@@ -67,8 +67,8 @@ class Liar(intent_pb2_grpc.IntentServiceServicer):
 
 @contextmanager
 def served(servicer: Any) -> Iterator[str]:
-    """Address of a running server."""
-    server = grpc.server(ThreadPoolExecutor(2))
+    """Address of a running server with this servicer."""
+    server = grpc.server(ThreadPoolExecutor(4))
     intent_pb2_grpc.add_IntentServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support import wait_for
 
+from benchmarks.liar import served
 from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
 from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, request_of
 from shadow_intent.cloud.engine import Engine
@@ -44,17 +45,9 @@ class Script(intent_pb2_grpc.IntentServiceServicer):
         yield intent_pb2.Chunk(utterance_id=request.utterance_id, answer=self._answer(request))
 
 
-@contextmanager
-def scripted(answer: Callable[[intent_pb2.Request], intent_pb2.Answer]) -> Iterator[str]:
+def scripted(answer: Callable[[intent_pb2.Request], intent_pb2.Answer]) -> AbstractContextManager[str]:
     """Address of a running server with `Script(answer)`."""
-    server = grpc.server(ThreadPoolExecutor(4))
-    intent_pb2_grpc.add_IntentServiceServicer_to_server(Script(answer), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.stop(0).wait()
+    return served(Script(answer))
 
 
 def engine_that(answer: Callable[..., Answer]) -> Any:

@@ -74,6 +74,13 @@ class Ear:
         for result in self.node.set_parameters([Parameter(name, value=value) for name, value in parameters.items()]):
             assert result.successful, result.reason
 
+    def hold(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+        """Keeps the classifier busy with its next utterance until the event is set, five seconds at most."""
+        pipeline, free = self.node.classifier.pipeline, threading.Event()
+        hear = pipeline.hear
+        monkeypatch.setattr(pipeline, "hear", lambda utterance: (free.wait(5), hear(utterance))[1])
+        return free
+
     def events(self) -> list[Event]:
         """The log so far."""
         (folder,) = self.logs.iterdir()

@@ -9,7 +9,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -60,8 +59,7 @@ def test_stop_is_published_while_the_classifier_is_busy(
     ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ear()
-    hear, busy = made.node.classifier.pipeline.hear, threading.Event()
-    monkeypatch.setattr(made.node.classifier.pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
+    busy = made.hold(monkeypatch)
     made.witness.say("sit down")
     wait_for(lambda: made.node.classifier.waiting)
     (intent,) = made.say("stop").intents
@@ -73,8 +71,7 @@ def test_more_utterances_than_can_wait_drop_the_oldest(
     ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ear()
-    hear, busy = made.node.classifier.pipeline.hear, threading.Event()
-    monkeypatch.setattr(made.node.classifier.pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
+    busy = made.hold(monkeypatch)
     seen = made.intents
     for i in range(7):
         made.witness.say(f"sit down {i}")
@@ -170,8 +167,7 @@ def test_what_waits_for_the_classifier_at_deactivation_is_told_and_logged(
     ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ear()
-    hear, busy = made.node.classifier.pipeline.hear, threading.Event()
-    monkeypatch.setattr(made.node.classifier.pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
+    busy = made.hold(monkeypatch)
     for text in ("sit down", "turn left", "wave"):
         made.witness.say(text)
     wait_for(lambda: made.node.classifier.waiting == 3)

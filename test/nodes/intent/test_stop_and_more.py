@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -86,9 +85,7 @@ def test_what_was_said_before_a_stop_and_not_decided_yet_is_not_done(
     ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     made = ear()
-    pipeline, busy = made.node.classifier.pipeline, threading.Event()
-    hear = pipeline.hear
-    monkeypatch.setattr(pipeline, "hear", lambda utterance: (busy.wait(5), hear(utterance))[1])
+    busy = made.hold(monkeypatch)
     for earlier in ("go forward two metres", "turn left"):
         made.witness.say(earlier)
     wait_for(lambda: made.node.classifier.waiting == 2)
