@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -277,20 +277,24 @@ def show(results: dict[str, Any]) -> None:
         console.print(table)
 
 
-def measure(given: argparse.Namespace, results: dict[str, Any]) -> None:
-    """Measures the parts asked for into `results`."""
+def measure(given: argparse.Namespace, results: dict[str, Any]) -> Iterator[str]:
+    """Measures the parts asked for into `results`; yields the name of each once it is there."""
     for name in given.base:
         parts = results["bases"].setdefault(name, {})
         if {"decode", "prefill"} & set(given.parts):
             base = contestants.BASES[name](getattr(torch, given.dtype))
             for batch in given.batches if "decode" in given.parts else ():
                 parts[f"decode, batch {batch}"] = decode(base, batch, given.tokens, given.rounds)
+                yield f"{name}: decode, batch {batch}"
             for length in given.prefills if "prefill" in given.parts else ():
                 parts[f"prefill {length}"] = prefill(base, length, given.rounds)
+                yield f"{name}: prefill {length}"
         if "training" in given.parts:
             parts["training"] = training(name, given.rounds)
+            yield f"{name}: training"
     if "speculation" in given.parts:
         results["speculation"] = speculation(given.bundle, given.count, given.tokens)
+        yield "speculation"
 
 
 def main() -> int:
@@ -316,11 +320,12 @@ def main() -> int:
     results: dict[str, Any] = {"bases": {}}
     if given.json and given.json.is_file():
         results = json.loads(given.json.read_text(encoding="utf-8"))
-    measure(given, results)
+    for part in measure(given, results):
+        print(f"measured: {part}", file=sys.stderr)
+        if given.json:
+            given.json.parent.mkdir(parents=True, exist_ok=True)
+            given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     show(results)
-    if given.json:
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
