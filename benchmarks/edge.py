@@ -122,7 +122,7 @@ def new_process(bundle_path: str) -> list[float]:
 def measure(bundle_path: str, core: int) -> dict[str, Any]:
     from tokenizers import Tokenizer
 
-    from shadow_intent.bundle import MANIFEST, Bundle
+    from shadow_intent.bundle import Bundle
     from shadow_intent.intent import Utterance
     from shadow_intent.pipeline import Pipeline
 
@@ -131,8 +131,7 @@ def measure(bundle_path: str, core: int) -> dict[str, Any]:
     tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
     results: dict[str, Any] = {"bundle": bundle.bundle_id, "bundle_mib": round(bundle.size_bytes / 2**20, 1)}
     results["model_mib"] = round(bundle.model_path.stat().st_size / 2**20, 1)
-    read = (bundle.model_path, bundle.tokenizer_path, bundle.path / MANIFEST)
-    results["robot_mib"] = round(sum(path.stat().st_size for path in read) / 2**20, 1)
+    results["robot_mib"] = round(bundle.robot_bytes / 2**20, 1)
     results["latency"] = {str(n): timed(partial(pipeline.hear, Utterance(text_of(n, tokenizer)))) for n in LENGTHS}
     results["stop"] = stop_phrases()
     cold, first, last, resident, peak = np.median([new_process(bundle_path) for _ in range(COLD_STARTS)], axis=0)

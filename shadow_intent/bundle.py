@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,10 @@ SAMPLES = "samples.json"
 NOTICE = "NOTICE"
 FILES = (MODEL, SHADOW, SHADOW_CONFIG, TOKENIZER, VOCABULARY, NEW_ROWS, SAMPLES, NOTICE)
 """Every file besides the manifest, which holds their hashes."""
+ROBOT_FILES = (MODEL, TOKENIZER, SAMPLES, MANIFEST)
+"""What the robot runs on; the others are the cloud's."""
 MAX_BYTES = 40 * 2**20
+MAX_ROBOT_BYTES = 12 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,15 @@ class Bundle:
 
     @property
     def size_bytes(self) -> int:
-        return sum((self.path / name).stat().st_size for name in (MANIFEST, *FILES))
+        return self._bytes((MANIFEST, *FILES))
+
+    @property
+    def robot_bytes(self) -> int:
+        """Of `ROBOT_FILES`."""
+        return self._bytes(ROBOT_FILES)
+
+    def _bytes(self, names: Iterable[str]) -> int:
+        return sum((self.path / name).stat().st_size for name in names)
 
 
 def file_hash(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shadow_intent import bundle as layout
-from shadow_intent.bundle import MAX_BYTES, Bundle, write_manifest
+from shadow_intent.bundle import MAX_BYTES, MAX_ROBOT_BYTES, Bundle, write_manifest
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.errors import BundleError, ConfigError
 from shadow_intent.pipeline import Pipeline
@@ -35,6 +35,7 @@ def _manifest(folder: Path) -> layout.Manifest:
 def test_the_bundle_fits_the_skills_the_budget_and_this_machine(bundle_folder: Path) -> None:
     bundle = Bundle.load(bundle_folder)
     assert bundle.size_bytes <= MAX_BYTES
+    assert bundle.model_path.stat().st_size < bundle.robot_bytes <= MAX_ROBOT_BYTES
     assert set(bundle.labels) == set(load_skills().skills)
     assert IntentClassifier(bundle).self_check() >= 0.0
 

@@ -137,11 +137,20 @@ def write_bundle(
     manifest = calibrate(draft, manifest, parts)
     write_manifest(draft, manifest)
     finished = Bundle.load(draft)
-    if finished.size_bytes > layout.MAX_BYTES:
-        raise BundleError(f"{draft}: {finished.size_bytes / 2**20:.1f} MiB, at most {layout.MAX_BYTES >> 20} allowed")
+    check_size(finished)
     shutil.rmtree(out, ignore_errors=True)
     draft.replace(out)
     return Bundle.load(out)
+
+
+def check_size(bundle: Bundle) -> None:
+    """Raises BundleError when the bundle, or the robot's part of it, is larger than allowed."""
+    for what, size, limit in (
+        ("the bundle", bundle.size_bytes, layout.MAX_BYTES),
+        ("what the robot reads", bundle.robot_bytes, layout.MAX_ROBOT_BYTES),
+    ):
+        if size > limit:
+            raise BundleError(f"{bundle.path}: {what} has {size / 2**20:.1f} MiB, at most {limit >> 20} are allowed")
 
 
 def check_rounding(classifier: IntentClassifier, exact: DetachedShadow, examples: Sequence[Example]) -> None:

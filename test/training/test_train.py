@@ -1,5 +1,6 @@
 """Train, resume, export and retrain on a tiny base, with everything real but the size."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from shadow_intent.bundle import Bundle
+from shadow_intent import bundle as layout
+from shadow_intent.bundle import Bundle, write_manifest
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.errors import BundleError, ShadowIntentError
 from shadow_intent.intent import NO_SLOTS
 from training import evaluate, report
 from training.corpus import Example, Exchange, digest
-from training.export import write_bundle
+from training.export import check_rounding, check_size, to_onnx, write_bundle
 from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict, retrain, with_reviewed
@@ -90,6 +92,24 @@ def test_the_detached_model_is_the_same_in_onnx(bundle: Bundle, finished: Run) -
         ids = parts.vocabulary.tokenizer.encode(sample["text"]).ids
         exact = detached(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.long))[0].detach().numpy()
         assert np.abs(exact - np.array(sample["logits"])).max() < 0.1 * np.abs(exact).max() + 0.1
+
+
+def test_a_bundle_that_lost_accuracy_or_is_too_large_is_refused(
+    bundle: Bundle, finished: Run, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = Parts.load(finished.folder / PARTS, finished.model.detach())
+    exact = trained.detached(frozen=True)
+    check_rounding(IntentClassifier(bundle), exact, examples)
+    check_size(bundle)
+    worse = Path(shutil.copytree(bundle.path, tmp_path / "worse"))
+    untrained = Parts.fresh(finished.base, finished.recipe, len(bundle.labels), trained.vocabulary)
+    to_onnx(untrained.detached(frozen=True), worse / layout.MODEL, finished.recipe.max_tokens)
+    write_manifest(worse, bundle.manifest)
+    with pytest.raises(BundleError, match="round"):
+        check_rounding(IntentClassifier(Bundle.load(worse)), exact, examples)
+    monkeypatch.setattr(layout, "MAX_ROBOT_BYTES", bundle.robot_bytes - 1)
+    with pytest.raises(BundleError, match="what the robot reads"):
+        check_size(bundle)
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
