@@ -36,9 +36,12 @@ def test_joint_loss_by_hand() -> None:
     assert joint_loss(torch.tensor(2.0), torch.tensor(3.0), 0.05).item() == pytest.approx(2.15)
 
 
-def test_language_model_loss_is_equation_9(llama: PreTrainedModel, batch: Batch, trained: Build) -> None:
+@pytest.mark.parametrize("every_label", [False, True])
+def test_language_model_loss_is_equation_9(
+    llama: PreTrainedModel, batch: Batch, trained: Build, every_label: bool
+) -> None:
     ids, mask = batch
-    labels = ids.masked_fill(mask == 0, -100)
+    labels = ids if every_label else ids.masked_fill(mask == 0, -100)
     model = trained(llama, lambda_=0.25)
     output = model(ids, attention_mask=mask, labels=labels)
     shadow_logits = llama.lm_head(output.shadow_state)
