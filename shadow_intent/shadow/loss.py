@@ -69,15 +69,14 @@ def language_loss(
     """
     targets = labels[:, 1:]
     counted = targets.ne(IGNORE)  # (B, T - 1)
-    if not config.distill and counted.all():  # the usual case: a copy of all logits, there and back, is saved
-        loss = label_loss(logits, F.pad(targets, (0, 1), value=IGNORE), count)
-        told, targets = logits, targets[counted]
+    if counted.all() and not config.distill:  # the usual case: a copy of all logits, there and back, is saved
+        told, meant = logits, F.pad(targets, (0, 1), value=IGNORE)  # (B, T, V), (B, T)
     else:
-        told, targets = logits[:, :-1][counted], targets[counted]  # (N, V), (N,)
-        loss = label_loss(told, targets, count)
+        told, meant = logits[:, :-1][counted], targets[counted]  # (N, V), (N,)
+    loss = label_loss(told, meant, count)
     if config.lambda_ or config.distill:
         shadow_logits = head(state[:, :-1][counted.to(state.device)].to(head.weight.dtype)).to(told.device)  # (N, V)
-        loss = _with_auxiliary(loss, shadow_logits, told, targets, config.lambda_, config.distill, count)
+        loss = _with_auxiliary(loss, shadow_logits, told, targets[counted], config.lambda_, config.distill, count)
     return loss
 
 
