@@ -52,6 +52,17 @@ def pad_left(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     return pad([row[::-1] for row in rows], value).flip(-1)
 
 
+def similar_lengths(
+    lengths: Sequence[int], batch_size: int, generator: torch.Generator, batches_together: int = 50
+) -> list[list[int]]:
+    """Every position once, in batches: sorted by length within chunks of so many batches, then batches are shuffled."""
+    order = torch.randperm(len(lengths), generator=generator).tolist()
+    chunk = batches_together * batch_size
+    chunks = [sorted(order[i : i + chunk], key=lengths.__getitem__) for i in range(0, len(order), chunk)]
+    batches = [c[i : i + batch_size] for c in chunks for i in range(0, len(c), batch_size)]
+    return [batches[position] for position in torch.randperm(len(batches), generator=generator).tolist()]
+
+
 class UtteranceBatches:
     """Batches of similar length, reshuffled every epoch."""
 
@@ -78,17 +89,10 @@ class UtteranceBatches:
         token_dropout: float = 0.0,
         more: Sequence[Example] = (),
     ) -> Iterator[Utterances]:
-        """One pass, with the examples of this epoch only in `more`.
-
-        Rows are sorted by length within chunks of 50 batches, then batches are shuffled.
-        """
+        """One pass, with the examples of this epoch only in `more`."""
         rows = self._rows + self._encode(more)
-        order = torch.randperm(len(rows), generator=generator).tolist()
-        chunk = 50 * batch_size
-        chunks = [sorted(order[i : i + chunk], key=lambda n: len(rows[n][0])) for i in range(0, len(order), chunk)]
-        batches = [c[i : i + batch_size] for c in chunks for i in range(0, len(c), batch_size)]
-        for position in torch.randperm(len(batches), generator=generator).tolist():
-            yield _utterances([rows[n] for n in batches[position]], generator, token_dropout)
+        for batch in similar_lengths([len(ids) for ids, _ in rows], batch_size, generator):
+            yield _utterances([rows[n] for n in batch], generator, token_dropout)
 
 
 def _utterances(rows: Sequence[tuple[list[int], int]], generator: torch.Generator, token_dropout: float) -> Utterances:
@@ -122,18 +126,12 @@ class ExchangeBatches:
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[Exchanges]:
         """One pass over all exchanges, similar lengths together."""
-        order = torch.randperm(len(self), generator=generator).tolist()
-        chunk = 8 * batch_size
-        chunks = [sorted(order[i : i + chunk], key=self._length) for i in range(0, len(order), chunk)]
-        batches = [c[i : i + batch_size] for c in chunks for i in range(0, len(c), batch_size)]
-        for position in torch.randperm(len(batches), generator=generator).tolist():
-            rows = [self.rows[n] for n in batches[position]]
+        lengths = [len(prompt) + len(answer) for prompt, answer in self.rows]
+        for batch in similar_lengths(lengths, batch_size, generator, batches_together=8):
+            rows = [self.rows[n] for n in batch]
             yield Exchanges(
                 input_ids=pad_left([p + a for p, a in rows], 0),
                 attention_mask=pad_left([[1] * len(p + a) for p, a in rows], 0),
                 answer=pad_left([a for _, a in rows], IGNORE),
                 prefix_length=torch.tensor([len(p) for p, _ in rows]),
             )
-
-    def _length(self, n: int) -> int:
-        return len(self.rows[n][0]) + len(self.rows[n][1])

@@ -26,6 +26,7 @@ from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
 from shadow_intent.errors import ConfigError
 from shadow_intent.shadow import pool
 from shadow_intent.shadow.decoders import decoder_of
+from training.batches import similar_lengths
 from training.clinc_data import Clinc, Pairs
 from training.recipe import Recipe
 
@@ -160,10 +161,7 @@ def peft_shadow(data: Clinc, seed: int, given: argparse.Namespace) -> Outcome:
 
 def _batches(pairs: Pairs, size: int, epochs: int, seed: int) -> Iterator[Pairs]:
     """Batches of similar length, shuffled."""
-    generator = np.random.default_rng(seed)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
-        rough = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + generator.integers(20))
-        starts = np.arange(0, len(rough), size)
-        generator.shuffle(starts)
-        for start in starts:
-            yield [pairs[i] for i in rough[start : start + size]]
+        for batch in similar_lengths([len(text) for text, _ in pairs], size, generator):
+            yield [pairs[n] for n in batch]

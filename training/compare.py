@@ -35,6 +35,12 @@ WIDTH = 120
 """Columns of the tables."""
 SWEEP = [(8, 1.0), (32, 1.0), (16, 0.1), (16, 0.5)]
 """Rank and alpha, beside 16 and 1, on the intents with few shots and one seed."""
+VARIANTS: dict[tuple[str, int], list[dict[str, Any]]] = {
+    ("intents", SHOTS): [{"update": False}, {"start": "random"}, {"start": "pretrained"}],
+    ("replies", 0): [{"update": False}, {"start": "pretrained"}],
+    ("intents", 0): [],
+}
+"""Shadows that are made or started otherwise, by task and shots; none where a run takes long."""
 TITLES = {
     ("intents", SHOTS): f"CLINC150, {SHOTS} a class",
     ("intents", 0): "CLINC150, all",
@@ -44,19 +50,19 @@ TITLES = {
 
 
 def planned(seeds: Sequence[int], pretrained: bool) -> list[Run]:
-    """All runs, the cheap and telling ones first."""
+    """All runs, the short ones first."""
     runs = []
-    for seed in seeds:
-        for task, shots in (("intents", SHOTS), ("replies", 0), ("intents", 0)):
+    for (task, shots), others in VARIANTS.items():
+        for seed in seeds:
             runs += [Run(task, method, seed, shots) for method in ("LoRA", "DoRA", "shadow")]
-            runs += [Run(task, "shadow", seed, shots, update=False), Run(task, "shadow", seed, shots, start="random")]
-            runs += [Run(task, "shadow", seed, shots, start="pretrained")] if pretrained else []
-    return runs + [Run("intents", "shadow", seeds[0], SHOTS, rank=rank, alpha=alpha) for rank, alpha in SWEEP]
+            runs += [Run(task, "shadow", seed, shots, **other) for other in others]
+        if shots:
+            runs += [Run(task, "shadow", seeds[0], shots, rank=rank, alpha=alpha) for rank, alpha in SWEEP]
+    return [run for run in runs if pretrained or run.start != "pretrained"]
 
 
 def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
     """Does what is not done yet."""
-    settings = Settings(epochs=given.epochs, batch_size=given.batch_size, pretrained=given.pretrained)
     base, tokenizer = load_base(given.base), load_tokenizer(given.base)
     given.runs.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if not _is_done(given, run)]
@@ -69,6 +75,8 @@ def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
                 else Replies(tokenizer, given.limit)
             )
             bar = progress.add_task(f"{number}/{len(todo)} {run.name}", total=None)
+            epochs = given.full_epochs if (run.task, run.shots) == ("intents", 0) else given.epochs
+            settings = Settings(epochs=epochs, batch_size=given.batch_size, pretrained=given.pretrained)
             results = train_and_measure(run, settings, base, task, partial(_show, progress, bar))
             results |= {"settings": _settings(given, run), "command": given.command}
             file = given.runs / f"{run.name}.json"
@@ -78,7 +86,7 @@ def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
 
 def _settings(given: argparse.Namespace, run: Run) -> dict[str, Any]:
     """What a result depends on beside its run."""
-    settings = {name: getattr(given, name) for name in ("base", "epochs", "batch_size", "limit")}
+    settings = {name: getattr(given, name) for name in ("base", "epochs", "full_epochs", "batch_size", "limit")}
     return settings | {"pretrained": str(given.pretrained) if run.start == "pretrained" else None}
 
 
@@ -209,8 +217,9 @@ def main() -> int:
     parser.add_argument("--pretrained", type=Path, help="folder of training.pretrain: adds runs that start from it")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--only", nargs="+", default=[], help="only runs whose name holds one of these")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=2, help="passes over few shots and over requests (default: 2)")
+    parser.add_argument("--full-epochs", type=int, default=1, help="passes over all of CLINC150 (default: 1)")
+    parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--limit", type=int, default=0, help="most examples of a part, to try it out")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     given = parser.parse_args()

@@ -71,8 +71,8 @@ class Settings:
     """The same for all runs."""
 
     layers: int = 2
-    epochs: int = 3
-    batch_size: int = 32
+    epochs: int = 2
+    batch_size: int = 16
     lora_rate: float = 5e-4
     adapter_rate: float = 1e-3
     shadow_factor: float = 0.3

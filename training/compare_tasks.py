@@ -15,7 +15,7 @@ from shadow_intent.cloud import plan
 from shadow_intent.errors import PlanError
 from shadow_intent.shadow.loss import IGNORE
 from shadow_intent.skills import load_skills
-from training.batches import pad_left
+from training.batches import pad_left, similar_lengths
 from training.clinc_data import Clinc
 from training.corpus import Exchange, read_exchanges, split_exchanges
 
@@ -33,6 +33,14 @@ class Batch:
     """(B, T)"""
     labels: Tensor
     """(B,) classes, or (B, T) tokens of the answer with `IGNORE` elsewhere."""
+
+
+def _positions(lengths: Sequence[int], size: int, seed: int | None) -> list[list[int]]:
+    """Batches of similar length: shuffled with a seed, from short to long without."""
+    if seed is not None:
+        return similar_lengths(lengths, size, torch.Generator().manual_seed(seed))
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 class Intents:
@@ -60,12 +68,9 @@ class Intents:
         return [(self._tokenizer(text).input_ids[:LONGEST], self._number[label]) for text, label in pairs]
 
     def batches(self, part: Sequence[tuple[list[int], int]], size: int, seed: int | None) -> Iterator[Batch]:
-        """One pass, shuffled when there is a seed."""
-        order = list(range(len(part)))
-        if seed is not None:
-            random.Random(seed).shuffle(order)
-        for start in range(0, len(part), size):
-            rows = [part[i] for i in order[start : start + size]]
+        """One pass in batches of similar length, shuffled when there is a seed."""
+        for batch in _positions([len(ids) for ids, _ in part], size, seed):
+            rows = [part[n] for n in batch]
             mask = pad_left([[1] * len(ids) for ids, _ in rows], 0)
             yield Batch(pad_left([ids for ids, _ in rows], 0), mask, torch.tensor([label for _, label in rows]))
 
@@ -90,12 +95,9 @@ class Replies:
         return plan.prompt_ids(self._tokenizer, exchange.text), [*answer, self._tokenizer.eos_token_id]
 
     def batches(self, part: Sequence[tuple[list[int], list[int]]], size: int, seed: int | None) -> Iterator[Batch]:
-        """One pass, shuffled when there is a seed."""
-        order = list(range(len(part)))
-        if seed is not None:
-            random.Random(seed).shuffle(order)
-        for start in range(0, len(part), size):
-            rows = [part[i] for i in order[start : start + size]]
+        """One pass in batches of similar length, shuffled when there is a seed."""
+        for batch in _positions([len(prompt) + len(answer) for prompt, answer in part], size, seed):
+            rows = [part[n] for n in batch]
             ids = pad_left([prompt + answer for prompt, answer in rows], 0)
             mask = pad_left([[1] * len(prompt + answer) for prompt, answer in rows], 0)
             labels = pad_left([[IGNORE] * len(prompt) + answer for prompt, answer in rows], IGNORE)

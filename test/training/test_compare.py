@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, save_shadow
 from training import compare
 from training.compare_runs import Candidate, Run, Settings, one_thread
+from training.compare_tasks import Intents
 
 WORDS = {"sit": "sit down", "dance": "dance for me", "light": "turn on the light"}
 TAILS = ("now", "please", "today", "again")
@@ -84,9 +86,20 @@ def test_what_is_missing_is_said(
 def test_the_plan_has_every_method_start_and_seed_once() -> None:
     runs = compare.planned([1, 2, 3], pretrained=True)
     names = [run.name for run in runs]
-    assert len(names) == len(set(names)) == 3 * 3 * 6 + 4
+    assert len(names) == len(set(names)) == 3 * (6 + 5 + 3) + 4
     assert {run.start for run in runs} == {"cut", "random", "pretrained"}
     assert not all(run.update for run in runs)
+    assert not any(run.start == "pretrained" for run in compare.planned([1], pretrained=False))
+
+
+def test_a_pass_reads_every_row_once_in_batches_of_similar_length(clinc: Path) -> None:
+    task = Intents(clinc, lambda text: SimpleNamespace(input_ids=list(range(len(text)))), 0, 1)
+    rows = task.train * 40
+    lengths = [batch.attention_mask.sum(dim=1) for batch in task.batches(rows, 8, 3)]
+    assert sorted(int(n) for batch in lengths for n in batch) == sorted(len(ids) for ids, _ in rows)
+    assert sum(int(batch.max() - batch.min()) for batch in lengths) < len(lengths)
+    first, again, other = ([b.labels.tolist() for b in task.batches(rows, 8, seed)] for seed in (3, 3, 4))
+    assert first == again != other
 
 
 def test_intervals_by_hand() -> None:
