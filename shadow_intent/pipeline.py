@@ -13,13 +13,13 @@ from shadow_intent.route import Policy, asking_back, own_yes, route, stopped_fir
 from shadow_intent.skills import SkillTable, load_skills
 
 
-def hear_stop(utterance: Utterance) -> Decision | None:
-    """A decision when the text is a stop or damp command and nothing else: no model, no file, no network."""
+def hear_stop(utterance: Utterance) -> tuple[stop.Stop | None, Decision | None]:
+    """The stop or damp in the text, and the decision when it commands nothing else: no model, no file, no network."""
     start = time.perf_counter()
     found = stop.find(utterance.text)
     if found is None or found.more:
-        return None
-    return Decision(
+        return found, None
+    return found, Decision(
         utterance=utterance,
         route=Route.SKILL,
         label=found.label,
@@ -59,7 +59,8 @@ class Pipeline:
     def hear(self, utterance: Utterance) -> Decision:
         """Decides about any text; never raises on its content."""
         start = time.perf_counter()
-        decision = hear_stop(utterance) or self._unfit(utterance) or self._classify(utterance)
+        found, stopped = hear_stop(utterance)
+        decision = stopped or self._unfit(utterance) or self._classify(utterance, found)
         return replace(decision, latency_ms=(time.perf_counter() - start) * 1e3)
 
     def _unfit(self, utterance: Utterance) -> Decision | None:
@@ -77,11 +78,10 @@ class Pipeline:
             return None
         return Decision(utterance, Route.IGNORE, "", 0.0, reason, Source.EDGE)
 
-    def _classify(self, utterance: Utterance) -> Decision:
+    def _classify(self, utterance: Utterance, found: stop.Stop | None) -> Decision:
         prediction = self.classifier.predict(utterance.text)
         said, unclear = slots.read(utterance.text, prediction.label)
         decision = own_yes(asking_back(route(utterance, prediction, said, self.policy), unclear))
-        found = stop.find(utterance.text)
         if found is not None and not found.first:
             decision = replace(decision, reason=f"{decision.reason}; stopped first: {found.phrase}")
         return stopped_first(decision, found)

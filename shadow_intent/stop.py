@@ -54,6 +54,11 @@ _REMOVED = re.compile(  # puts it off, or shows that somebody reports it
     r"|told|means?|sign|cried|shout\w*|yell\w*|whisper\w*)\b"
     r"|等[^,]{0,9}再|以后|之后|之前|的时候|如果|要是|秒后|分钟后|待会|说|喊|叫|意思"
 )
+_ADMIRED = re.compile(  # a "whoa" before it is no command
+    r"^(?:, )?(?:(?:that|this|it|thats|its|youre|you|is|are|was|what|a|an|so|such|really|pretty|how|very) )*"
+    r"(?:cool|awesome|amazing|nice|impressive|incredible|beautiful|cute|clever|smart|great|wicked|sick|brilliant|lovely)\b"
+)
+_EXCLAMATIONS = frozenset(["whoa", "woah", "whoah"])
 _SEQUENCE = re.compile(r"\b(?:and|then|afterwards)\b|然后|再|接着")
 _PLAN = re.compile(
     r"\b(?:go|walk|move|turn|run|spin|come|sit|lie|stand|step|jump|back|trot|dance|wave|bow|stretch|face|get|over|left"
@@ -139,6 +144,8 @@ def _command(tokens: list[str], free_end: bool) -> _Core | None:
             kind = 1 << (kinds.bit_length() - 1)
             if kind > core:
                 core, phrase = kind, _spelled(tokens[i:end])
+                if phrase in _EXCLAMATIONS and _says(_ADMIRED, tokens[end:]):
+                    core = 0
         elif not core and not kinds & (OPEN | REQUEST):
             return None
         elif core and (kinds & REASON or (kinds == ASK and not requested)):

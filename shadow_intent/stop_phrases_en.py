@@ -125,7 +125,8 @@ halt ed | holed it right there | hole steel | hold steel | ho lit right there | 
 you stopping now | you may cease | you can stop now | motionless please | standstill | complete stop | dead stop |
 full halt | as you were freeze | keep stock still | be as still as a rock | be a lamppost | could you stay still |
 stay still for me | hold hard | heave to | nobody moves | nobody move and that means you too | make it stop |
-make stop | stop the machine | stop stop stop | hole position | hold position there
+make stop | stop the machine | stop top | stop p | stop stopped | stop stopping | stop st |
+hole position | hold position there
 """
 """Cease motion, whatever is going on."""
 
@@ -252,7 +253,8 @@ thats enough | thats plenty of
 
 CUTTERS = """
 kill | cut | cut off | disable | shut off | switch off | turn off | shut down | power down | disengage | release |
-disconnect | drop | de energize | deenergize | power off | depower | deactivate | disarm | unpower | free | relax |
+disconnect | drop | de energize | deenergize | de energise | deenergise |
+power off | depower | deactivate | disarm | unpower | free | relax |
 loosen | unload | turn loose | let go of | damp | dampen | remove | knock off | zero | stop | coast | freewheel |
 slacken | soften | unlock | shut | chop | drop out | safe off | pull | take | lose | ease off | let go off |
 switch of | turn of

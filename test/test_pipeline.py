@@ -53,9 +53,9 @@ def test_stop_is_decided_without_the_model(pipeline: Pipeline) -> None:
         utterance = Utterance(text, asr_confidence=0.01)
         decision = pipeline.hear(utterance)
         assert (decision.route, decision.label, decision.source) == (Route.SKILL, label, Source.STOP)
-        early = hear_stop(utterance)
+        _, early = hear_stop(utterance)
         assert early is not None and early.label == label
-    assert hear_stop(Utterance("sit down")) is None
+    assert hear_stop(Utterance("sit down")) == (None, None)
 
 
 def test_a_stop_says_which_words_it_heard() -> None:
@@ -64,7 +64,7 @@ def test_a_stop_says_which_words_it_heard() -> None:
         ("快停下来！", "matched stop phrase: 停下来"),
         ("stop! kill the motors!", "matched damp phrase: kill the motors"),
     ):
-        decision = hear_stop(Utterance(text))
+        _, decision = hear_stop(Utterance(text))
         assert decision is not None and decision.reason == reason
 
 

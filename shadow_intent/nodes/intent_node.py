@@ -13,7 +13,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from std_msgs.msg import String
 
-from shadow_intent import memory, msg, stop
+from shadow_intent import memory, msg
 from shadow_intent.bundle import Bundle
 from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.nodes import interfaces
@@ -97,10 +97,11 @@ class IntentNode(ManagedNode[IntentParams]):
         self.recorder.record(interfaces.VOICE_COMMAND.name, message)
         now_ns = self.get_clock().now().nanoseconds
         utterance = utterance_of(message, now_ns)
-        decision = hear_stop(utterance) or refusal(utterance, now_ns, self.get_parameter("max_command_age_s").value)
+        found, stopped = hear_stop(utterance)
+        decision = stopped or refusal(utterance, now_ns, self.get_parameter("max_command_age_s").value)
         if decision is not None:
             self._act_on(decision)
-        if stop.match(utterance.text):
+        if found:
             self._overtake("overtaken by a stop")
         if decision is None:
             self.classifier.add(utterance)
