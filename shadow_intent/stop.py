@@ -127,9 +127,10 @@ def _stands(core: int, rest: list[str], after_break: bool, reason: bool) -> bool
 
 
 def _says(pattern: re.Pattern[str], tokens: list[str]) -> bool:
-    """Whether `pattern` occurs in the tokens, read with spaces (English) or without (Chinese)."""
+    """Whether `pattern` occurs in the tokens, read with spaces or, where there is Chinese, without."""
     said = [token for token in tokens if token != PAUSE]
-    return bool(pattern.search(" ".join(said)) or pattern.search("".join(said)))
+    spaced = " ".join(said)
+    return bool(pattern.search(spaced) or (not spaced.isascii() and pattern.search("".join(said))))
 
 
 def _command(tokens: list[str], free_end: bool) -> _Core | None:

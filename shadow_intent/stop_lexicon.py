@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from shadow_intent import stop_phrases_en, stop_phrases_zh
@@ -92,18 +93,25 @@ def _rows() -> list[tuple[str, int]]:
 
 
 _PHRASES = _rows()
-_Trie = dict[str, "_Trie | int"]
-_END = ""
 
 
-def _grow() -> _Trie:
-    """The phrases as one trie over tokens; a leaf under `_END` holds the kinds."""
-    root: _Trie = {}
+@dataclass(slots=True)
+class _Node:
+    """Of a trie over tokens."""
+
+    then: dict[str, _Node] = field(default_factory=dict)
+    kinds: int = 0
+    """Of the phrase that ends here, if any."""
+
+
+def _grow() -> _Node:
+    """The phrases as a trie."""
+    root = _Node()
     for phrase, kind in _PHRASES:
-        node: _Trie = root
+        node = root
         for token, _ in groupby(_WORD.findall(phrase)):
-            node = node.setdefault(token, {})  # type: ignore[assignment]
-        node[_END] = kind | node.get(_END, 0)  # type: ignore[operator]
+            node = node.then.setdefault(token, _Node())
+        node.kinds |= kind
     return root
 
 
@@ -117,17 +125,15 @@ _STRETCHED = {_DOUBLED.sub(r"\1", token): token for token in sorted(_KNOWN) if l
 
 def _at(tokens: list[str], start: int) -> list[tuple[int, int]]:
     """Kinds and end of every phrase that begins at `start`, shortest first."""
-    node, found = _ROOT, []
+    then, found = _ROOT.then, []
     for end in range(start, len(tokens)):
-        if tokens[end] == PAUSE and end > start:
-            continue
-        step = node.get(tokens[end])
-        if not isinstance(step, dict):
+        node = then.get(tokens[end])
+        if node is not None:
+            then = node.then
+            if node.kinds:
+                found.append((node.kinds, end + 1))
+        elif tokens[end] != PAUSE or end == start:
             break
-        node = step
-        kinds = node.get(_END)
-        if isinstance(kinds, int):
-            found.append((kinds, end + 1))
     return found
 
 
