@@ -12,6 +12,7 @@ from .align import Alignment, align_heads
 from .checkpoint import CheckpointError, load_shadow, save_shadow
 from .config import ShadowConfig
 from .detached import DetachedShadow
+from .drafting import Speculation
 from .export import DetachedLanguage, to_causal_lm, to_classifier, to_onnx
 from .heads import ClassifierHeads, pool
 from .layers import Adapters
@@ -26,7 +27,7 @@ from .pretrain import PretrainConfig, Pretraining, Stage
 from .projected import load_projected, save_projected
 from .shadow import Shadow, attach
 from .shadow_peft_folder import load_shadow_peft, save_shadow_peft
-from .speculate import Speculation, Speculator, frequent_tokens
+from .speculate import Speculator, frequent_tokens
 
 __all__ = [
     "Adapters",

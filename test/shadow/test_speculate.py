@@ -18,8 +18,8 @@ from transformers import (
 )
 
 from shadow_intent.shadow import Costs, ShadowConfig, ShadowedModel, ShadowNetwork, Speculator, attach, frequent_tokens
+from shadow_intent.shadow.drafting import judge_sample
 from shadow_intent.shadow.pace import DraftLength
-from shadow_intent.shadow.speculate import judge_sample
 
 NEW = 14
 
