@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
+JOBS ?= 2
 EXTRAS := robot,cloud,training,sim,test,ros,ros-build
 SOURCES := $(shell find shadow_intent launch config msg resource unitree -type f \
 	! -path 'shadow_intent/msg/*' ! -name '*.pyc' ! -name '*.so')
@@ -18,7 +19,7 @@ export DIST_EXTRA_CONFIG := $(CURDIR)/$(VENV)/build.cfg
 help:
 	@echo 'make demo     type what you would say to the robot; a mock Go2 answers'
 	@echo '              with SIM=1 a simulated Go2, and a film of it in build/demo.gif'
-	@echo 'make test     run the tests; ARGS="-k stop -x" is passed to pytest'
+	@echo 'make test     run the tests; ARGS="-k stop -x" is passed to pytest, in JOBS=2 processes'
 	@echo 'make check    ruff and mypy'
 	@echo 'make bench    run the benchmarks'
 	@echo 'make bundle   train a bundle into build/training, step by step; run again to resume'
@@ -49,7 +50,7 @@ demo: venv
 	@$(PY) -m shadow_intent demo $(if $(SIM),--film build/demo.gif)
 
 test: venv
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: venv
 	@$(PY) -m ruff check .
