@@ -22,6 +22,7 @@ from .checkpoint import CheckpointError, fill, read_json, read_weights
 from .config import ShadowConfig
 from .decoders import blocks_of, decoder_of, with_fields
 from .layers import Adapters, Injection, Update
+from .network import ShadowNetwork
 from .peers import (
     BackboneNames,
     adapters_of,
@@ -47,6 +48,8 @@ FIELDS = {
     "head_dim": "shadow_head_dim",
 }
 """Sizes of an implicit f in its config, by the names `with_fields` takes."""
+EXPLICIT = "explicit_shadow_model"
+"""Noted in the config by `save_shadow_peft`; `shadow_peft` passes over it."""
 DEFAULTS = {
     "num_shadow_layers": 1,
     "injection_hidden_size": 16,
@@ -67,7 +70,7 @@ def load_shadow_peft(
 
     Args:
         base: the causal LM it was trained on, or the one with the same decoder when it was trained to classify.
-        backbone: config of f, when it was trained with an explicit `shadow_model`; the folder does not tell.
+        backbone: config of f, when it was trained with an explicit `shadow_model`; the folder does not tell its sizes.
         dtype: type of the loaded weights; None takes that of the base's embedding.
 
     Returns:
@@ -75,7 +78,8 @@ def load_shadow_peft(
         folder does not tell.
 
     Raises:
-        CheckpointError: as `load_shadow`; also when an output head was trained, which stays frozen here.
+        CheckpointError: as `load_shadow`; also when an output head was trained, which stays frozen here, or f was an
+            explicit one and `backbone` is not given.
     """
     folder = Path(path)
     values = DEFAULTS | read_json(folder / CONFIG)
@@ -85,7 +89,9 @@ def load_shadow_peft(
     config = _config(values, heads, folder / MODULES)
     inner = backbone or _implicit(values, base)
     names = BackboneNames(inner, NETWORK, whole=True)
-    own = backbone is not None and names.table in weights
+    own = names.table in weights and (backbone is not None or not names.keeps_table)
+    if backbone is None and (own or values.get(EXPLICIT)):
+        raise CheckpointError(f"{file} holds an explicit shadow_model: give its config as `backbone`")
     ours = names.read(weights, own)
     ours |= _read_adapters(weights, config, len(blocks_of(base)), file)
     ours |= {f"{HEADS[key.rpartition('.')[0]]}.weight": value for key, value in heads.items()}
@@ -96,19 +102,32 @@ def load_shadow_peft(
         raise CheckpointError(f"{error}{hint}") from error
 
 
-def save_shadow_peft(path: str | Path, shadow: Shadow, base: PreTrainedModel, dtype: torch.dtype | None = None) -> None:
+def save_shadow_peft(
+    path: str | Path,
+    shadow: Shadow,
+    base: PreTrainedModel,
+    dtype: torch.dtype | None = None,
+    explicit: bool = False,
+) -> None:
     """Writes a folder that `shadow_peft`'s `from_pretrained` loads.
 
-    An f that is no implicit shadow of `base` must be handed to it there: `save_projected` writes what
-    `AutoModelForCausalLMWithHiddenProjection.from_pretrained` makes the `shadow_model` of.
+    Args:
+        base: what the shadow was trained for.
+        dtype: type of the stored weights; None keeps theirs.
+        explicit: f will be handed to it there as its `shadow_model`. Needed when f is no implicit shadow of `base` or
+            has a token table of its own. `save_projected` writes what
+            `AutoModelForCausalLMWithHiddenProjection.from_pretrained` makes the `shadow_model` of.
 
     Raises:
-        CheckpointError: the shadow computes something `shadow_peft` cannot, such as prefix attention.
+        CheckpointError: the shadow computes something `shadow_peft` cannot, such as prefix attention, or `explicit` is
+            needed.
     """
     config, network = shadow.config, shadow.network
     refuse_what_peers_lack(config, "paper", "shadow_peft")
+    if config.gate_width < 2:
+        raise CheckpointError(f"shadow_peft takes a gate_width >= 2, got {config.gate_width}; train a shadow with that")
     adapters = adapters_of(shadow, "shadow_peft")
-    sizes = implicit_fields(network, base) or {}
+    sizes = {} if explicit else _own_sizes(network, base)
     values = {
         "num_shadow_layers": network.backbone.config.num_hidden_layers,
         "injection_hidden_size": config.rank,
@@ -117,6 +136,7 @@ def save_shadow_peft(path: str | Path, shadow: Shadow, base: PreTrainedModel, dt
         "dropout": config.dropout,
         "modules_to_save": [],
         **{theirs: sizes.get(name) for name, theirs in FIELDS.items()},
+        **({EXPLICIT: True} if explicit else {}),
     }
     weights = BackboneNames(network.backbone.config, NETWORK, whole=True).write(network)
     weights |= {f"shadow_hidden_projection.{key}": value for key, value in network.projection.state_dict().items()}
@@ -128,6 +148,18 @@ def save_shadow_peft(path: str | Path, shadow: Shadow, base: PreTrainedModel, dt
         heads = {"classifier_head.weight": shadow.heads.base.weight}
         heads["shadow_classifier_head.weight"] = shadow.heads.shadow.weight
         save_file(stored(heads, dtype), folder / MODULES)
+
+
+def _own_sizes(network: ShadowNetwork, base: PreTrainedModel) -> dict[str, int]:
+    """Sizes of an f that it makes by itself from the base's config. Raises CheckpointError when it cannot."""
+    sizes = implicit_fields(network, base)
+    if sizes is None or network.own_embedding:
+        why = "is no implicit shadow of this base" if sizes is None else "has a token table of its own"
+        raise CheckpointError(
+            f"shadow_peft cannot make this f, which {why}: write f with save_projected too, save with explicit=True, "
+            "and hand it the model in that folder as `shadow_model`"
+        )
+    return sizes
 
 
 def _config(values: dict, heads: dict[str, Tensor], file: Path) -> ShadowConfig:

@@ -10,17 +10,22 @@ import peft
 import pytest
 import shadow_peft
 import torch
-from safetensors.torch import load_file, save_file
+from peer_models import (
+    BASES,
+    CLOSE,
+    agree,
+    authors,
+    differs,
+    huggingface,
+    language_base,
+    make_classifier,
+    make_gpt2,
+    make_opt,
+    teach,
+)
 from shadow_peft.task_models import ShadowForCausalLM, ShadowForSequenceClassification
-from tiny import BLOCKS, SIZES, VOCABULARY, WIDTH, excite, make_batch, make_llama, make_qwen3, make_small
-from torch import Tensor, nn
+from tiny import WIDTH, excite, make_batch, make_llama, make_qwen3, make_small
 from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForSequenceClassification,
-    OPTConfig,
-    OPTForCausalLM,
     PreTrainedModel,
 )
 
@@ -31,83 +36,13 @@ from shadow_intent.shadow import (
     ShadowNetwork,
     attach,
     load_peft,
-    load_projected,
     load_shadow_peft,
     save_peft,
     save_projected,
     save_shadow_peft,
 )
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-5}
-TOKENS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
-LABELS = 5
-
-
-def make_gpt2() -> PreTrainedModel:
-    """Blocks in `h`, a table that neither peer drops."""
-    return GPT2LMHeadModel(
-        GPT2Config(vocab_size=VOCABULARY, n_embd=WIDTH, n_layer=BLOCKS, n_head=4, n_positions=64, **TOKENS)
-    ).eval()
-
-
-def make_opt() -> PreTrainedModel:
-    """A decoder inside a model inside a causal LM."""
-    sizes = {"hidden_size": WIDTH, "word_embed_proj_dim": WIDTH, "ffn_dim": 48, "num_hidden_layers": BLOCKS}
-    return OPTForCausalLM(OPTConfig(vocab_size=VOCABULARY, num_attention_heads=4, **sizes, **TOKENS)).eval()
-
-
-def make_classifier() -> PreTrainedModel:
-    return LlamaForSequenceClassification(LlamaConfig(**SIZES, num_labels=LABELS)).eval()
-
-
-def language_base(classifier: PreTrainedModel) -> PreTrainedModel:
-    """The causal LM with the decoder of a classifier."""
-    base = make_llama()
-    base.model.load_state_dict(classifier.model.state_dict())
-    return base
-
-
-def a_few_steps(model: nn.Module, loss: Callable[[], Tensor]) -> None:
-    trainable = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=0.02)
-    model.train()
-    for _ in range(4):
-        optimizer.zero_grad()
-        loss().backward()
-        optimizer.step()
-    model.eval()
-
-
-def teach(model: nn.Module, labels: Tensor | None = None) -> None:
-    ids, mask = make_batch("right")
-    labels = ids.masked_fill(mask == 0, -100) if labels is None else labels
-    a_few_steps(model, lambda: model(input_ids=ids, attention_mask=mask, labels=labels).loss)
-
-
-def agree(one: nn.Module, other: nn.Module) -> None:
-    for side in ("left", "right"):
-        ids, mask = make_batch(side)
-        with torch.no_grad():
-            first, second = (m(input_ids=ids, attention_mask=mask).logits[mask.bool()] for m in (one, other))
-        torch.testing.assert_close(first, second, **CLOSE)
-
-
-def differs(model: nn.Module, base: PreTrainedModel) -> None:
-    ids, mask = make_batch("right")
-    with torch.no_grad():
-        change = (model(input_ids=ids, attention_mask=mask).logits - base(ids, attention_mask=mask).logits).abs().max()
-    assert change > 1e-3
-
-
-BASES = pytest.mark.parametrize("make", [make_llama, make_qwen3, make_gpt2, make_opt], ids=lambda make: make.__name__)
-
-
 # shadow-peft
-
-
-def authors(base: PreTrainedModel, small: PreTrainedModel | None = None, **settings: object) -> ShadowForCausalLM:
-    config = shadow_peft.ShadowConfig(**{"alpha": 0.7, "gate_hidden_size": 6, **settings})
-    return ShadowForCausalLM(shadow_peft.get_shadow_model(base, config, shadow_model=small))
 
 
 @BASES
@@ -158,16 +93,51 @@ def test_shadow_peft_reads_what_was_trained_here(make: Callable[[], PreTrainedMo
     agree(ShadowForCausalLM.from_pretrained(other, tmp_path).eval(), model)
 
 
-def test_shadow_peft_reads_an_explicit_shadow_through_a_projected_folder(tmp_path: Path) -> None:
-    base, small = make_llama(), make_small()
-    config = ShadowConfig(dropout=0.0)
-    model = attach(base, ShadowNetwork.explicit(small, base), config)
+def narrower(base: PreTrainedModel, config: ShadowConfig) -> ShadowNetwork:
+    return ShadowNetwork.explicit(make_small(), base)
+
+
+def with_a_table(base: PreTrainedModel, config: ShadowConfig) -> ShadowNetwork:
+    return ShadowNetwork.cut(base, config, own_embedding=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "build"), [(make_llama, narrower), (make_llama, with_a_table), (make_gpt2, with_a_table)]
+)
+def test_shadow_peft_reads_an_explicit_shadow_through_a_projected_folder(
+    make: Callable[[], PreTrainedModel], build: Callable, tmp_path: Path
+) -> None:
+    base, config = make(), ShadowConfig(dropout=0.0)
+    model = attach(base, build(base, config), config)
     teach(model)
-    save_shadow_peft(tmp_path / "adapter", Shadow.of(model), base)
+    with pytest.raises(
+        CheckpointError, match=r"token table of its own: .* save with explicit=True"
+    ):
+        save_shadow_peft(tmp_path / "refused", Shadow.of(model), base)
+    assert not (tmp_path / "refused").exists()
+    save_shadow_peft(tmp_path / "adapter", Shadow.of(model), base, explicit=True)
     save_projected(tmp_path / "shadow", model.network, base)
     projected = shadow_peft.AutoModelForCausalLMWithHiddenProjection.from_pretrained(tmp_path / "shadow")
     other = deepcopy(model).detach()
     agree(ShadowForCausalLM.from_pretrained(other, tmp_path / "adapter", shadow_model=projected).eval(), model)
+    base = deepcopy(model).detach()
+    with pytest.raises(CheckpointError, match="give its config as `backbone`"):
+        load_shadow_peft(tmp_path / "adapter", base)
+    back = load_shadow_peft(tmp_path / "adapter", base, backbone=model.network.backbone.config)
+    agree(back.attach(base).eval(), model)
+
+
+@pytest.mark.parametrize(("save", "dialect"), [(save_peft, "peft"), (save_shadow_peft, "paper")])
+def test_token_ids_and_ties_changed_after_the_cut_do_not_matter(save: Callable, dialect: str, tmp_path: Path) -> None:
+    base, config = make_llama(), ShadowConfig(dialect=dialect, num_layers=1, dropout=0.0)
+    model = attach(base, ShadowNetwork.random(base, config, intermediate_size=24), config)
+    teach(model)
+    base.config.update({"pad_token_id": 3, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": False})
+    base.config.update({"id2label": {0: "x", 1: "y", 2: "z"}, "use_cache": False})
+    save(tmp_path, Shadow.of(model), base)
+    other = deepcopy(model).detach()
+    load = ShadowForCausalLM if save is save_shadow_peft else peft.PeftModel
+    agree(load.from_pretrained(other, tmp_path).eval(), model)
 
 
 def test_classes_go_both_ways_with_shadow_peft(tmp_path: Path) -> None:
@@ -191,10 +161,6 @@ def test_classes_go_both_ways_with_shadow_peft(tmp_path: Path) -> None:
 
 
 # peft
-
-
-def huggingface(base: PreTrainedModel, task: str = "CAUSAL_LM", **settings: object) -> nn.Module:
-    return peft.get_peft_model(base, peft.ShadowConfig(task_type=task, shadow_alpha=0.7, **settings))
 
 
 @BASES
@@ -261,120 +227,3 @@ def test_classes_go_both_ways_with_peft(tmp_path: Path) -> None:
     save_peft(tmp_path / "back", Shadow.of(model), base)
     back = peft.PeftModel.from_pretrained(classifier, tmp_path / "back").eval()
     torch.testing.assert_close(model.classify(ids, mask).logits, back(ids, attention_mask=mask).logits, **CLOSE)
-
-
-# projected folders
-
-
-def test_a_projected_folder_of_shadow_peft_is_read(tmp_path: Path) -> None:
-    base, small = make_llama(), make_small()
-    peer = shadow_peft.AutoModelForCausalLMWithHiddenProjection.wrap(
-        shadow_model=small,
-        shadow_hidden_projection=nn.Linear(16, WIDTH, bias=False),
-        lm_head=base.lm_head,
-        init_optimal_projection=False,
-    )
-    teach(peer)
-    peer.save_pretrained(tmp_path)
-    base.lm_head.weight.data = peer.lm_head.weight.detach().clone()  # it trains the head too
-    ids, mask = make_batch("right")
-    ours = base.lm_head(load_projected(tmp_path, base).eval()(ids, mask))
-    torch.testing.assert_close(ours[mask.bool()], peer(ids, attention_mask=mask).logits[mask.bool()], **CLOSE)
-
-
-@pytest.mark.parametrize("width", [WIDTH, 16])
-def test_shadow_peft_reads_a_projected_folder_written_here(width: int, tmp_path: Path) -> None:
-    base = make_llama()
-    sizes = {} if width == WIDTH else {"hidden_size": width, "head_dim": 4}
-    network = ShadowNetwork.random(base, ShadowConfig(), **sizes).eval()
-    save_projected(tmp_path, network, base)
-    peer = shadow_peft.AutoModelForCausalLMWithHiddenProjection.from_pretrained(tmp_path).eval()
-    ids, mask = make_batch("right")
-    theirs = peer(ids, attention_mask=mask).logits
-    torch.testing.assert_close(base.lm_head(network(ids, mask))[mask.bool()], theirs[mask.bool()], **CLOSE)
-
-
-# what cannot be exchanged
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"prefix_attention": True}, "prefix_attention"),
-        ({"update": False}, "update"),
-        ({"num_labels": 2, "pooling": "mean", "head_bias": False}, "pooling"),
-        ({"num_labels": 2, "pooling": "last"}, "head_bias"),
-    ],
-)
-@pytest.mark.parametrize(("save", "dialect"), [(save_peft, "peft"), (save_shadow_peft, "paper")])
-def test_what_a_peer_cannot_compute_is_not_written(
-    save: Callable, dialect: str, settings: dict, named: str, tmp_path: Path
-) -> None:
-    base = make_llama()
-    config = ShadowConfig(dialect=dialect, **settings)
-    shadow = Shadow.of(attach(base, ShadowNetwork.cut(base, config), config))
-    with pytest.raises(CheckpointError, match=named):
-        save(tmp_path, shadow, base)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(("save", "dialect"), [(save_peft, "paper"), (save_shadow_peft, "peft")])
-def test_the_other_dialect_is_not_written(save: Callable, dialect: str, tmp_path: Path) -> None:
-    base = make_llama()
-    config = ShadowConfig(dialect=dialect)
-    shadow = Shadow.of(attach(base, ShadowNetwork.cut(base, config), config))
-    with pytest.raises(CheckpointError, match="dialect"):
-        save(tmp_path, shadow, base)
-
-
-def test_an_f_that_peft_cannot_make_needs_a_name(tmp_path: Path) -> None:
-    base = make_llama()
-    config = ShadowConfig(dialect="peft")
-    network = ShadowNetwork.random(base, config, num_key_value_heads=1)
-    with pytest.raises(CheckpointError, match="shadow_model"):
-        save_peft(tmp_path, Shadow.of(attach(base, network, config)), base)
-
-
-def test_a_trained_output_head_is_named(tmp_path: Path) -> None:
-    base = make_llama()
-    authors(deepcopy(base), modules_to_save=["shadow_lm_head"]).save_pretrained(tmp_path / "a")
-    with pytest.raises(CheckpointError, match="shadow_lm_head"):
-        load_shadow_peft(tmp_path / "a", base)
-    huggingface(deepcopy(base), modules_to_save=["lm_head"]).save_pretrained(tmp_path / "b")
-    with pytest.raises(CheckpointError, match="lm_head"):
-        load_peft(tmp_path / "b", base)
-
-
-@pytest.mark.parametrize("peer", ["peft", "shadow-peft"])
-def test_a_missing_weight_is_named(peer: str, tmp_path: Path) -> None:
-    base = make_llama()
-    model = huggingface(deepcopy(base)) if peer == "peft" else authors(deepcopy(base))
-    model.save_pretrained(tmp_path)
-    load, file = (
-        (load_peft, "adapter_model.safetensors") if peer == "peft" else (load_shadow_peft, "shadow_adapter.safetensors")
-    )
-    weights = load_file(tmp_path / file)
-    gone = next(key for key in sorted(weights) if "update" in key)
-    save_file({key: value for key, value in weights.items() if key != gone}, tmp_path / file)
-    with pytest.raises(CheckpointError, match="update"):
-        load(tmp_path, base)
-    (tmp_path / file).write_bytes(b"no tensors here")
-    with pytest.raises(CheckpointError, match=f"{file} is damaged"):
-        load(tmp_path, base)
-    (tmp_path / file).unlink()
-    with pytest.raises(CheckpointError, match=file):
-        load(tmp_path, base)
-
-
-def test_only_some_shadowed_blocks_are_refused(tmp_path: Path) -> None:
-    base = make_llama()
-    huggingface(deepcopy(base), target_modules=r".*\.layers\.[12]$").save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match="all blocks"):
-        load_peft(tmp_path, base)
-
-
-def test_another_kind_of_adapter_is_refused(tmp_path: Path) -> None:
-    base = make_llama()
-    peft.get_peft_model(deepcopy(base), peft.LoraConfig(task_type="CAUSAL_LM")).save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match="LORA"):
-        load_peft(tmp_path, base)
