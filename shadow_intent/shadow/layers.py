@@ -77,6 +77,9 @@ class Adapters(nn.Module):
         width: d, of the base.
         num_blocks: L, of the base.
         config: which blocks take part and how.
+
+    Raises:
+        ValueError: fewer blocks than the dialect needs.
     """
 
     def __init__(self, width: int, num_blocks: int, config: ShadowConfig) -> None:
@@ -95,6 +98,11 @@ class Adapters(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         return cast(Injection, self.injections[0]).down.weight.dtype
+
+    @property
+    def blocks(self) -> int:
+        """L, of the base they were made for."""
+        return len(self.injections) + self.first_block
 
     def inject(self, block: int, hidden: Tensor, state: Tensor) -> Tensor:
         """What goes into base block `block` in place of `hidden`, (B, T, d)."""

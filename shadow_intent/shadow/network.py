@@ -103,8 +103,12 @@ class ShadowNetwork(nn.Module):
         if own_embedding:
             self.embedding = embedding
         else:
-            embedding.requires_grad_(False)
-            self.__dict__["embedding"] = embedding  # past nn.Module: not ours to train or to save
+            self.refer_to(embedding)
+
+    def refer_to(self, table: nn.Embedding) -> None:
+        """Lets f read `table` of a base, (V, d), which is frozen and neither trained nor saved with the shadow."""
+        table.requires_grad_(False)
+        self.__dict__["embedding"] = table  # past nn.Module
 
     @classmethod
     def cut(cls, base: PreTrainedModel, config: ShadowConfig, own_embedding: bool = False) -> ShadowNetwork:

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from .config import ShadowConfig
-from .decoders import blocks_of, decoder_of
+from .decoders import blocks_of, decoder_of, table_of
 from .detached import DetachedShadow
 from .heads import ClassifierHeads
 from .layers import Adapters
@@ -56,23 +56,37 @@ class ShadowParts(nn.Module):
     def fit(self, base: PreTrainedModel) -> ShadowParts:
         """Makes the parts that are missing for `base`: adapters that leave it as it is, and heads. Returns itself.
 
+        A shadow without a token table of its own reads that of `base` from now on, so it can be on one base at a time.
+
         Raises:
-            ValueError: the shadow was made for another width or another number of blocks.
+            ValueError: the shadow was made for another width, another number of blocks or another vocabulary.
         """
-        width, blocks, weight = (
-            decoder_of(base).config.hidden_size,
-            len(blocks_of(base)),
-            next(self.network.parameters()),
-        )
+        width, blocks = decoder_of(base).config.hidden_size, len(blocks_of(base))
+        weight = next(self.network.parameters())
         if self.network.width != width:
             raise ValueError(f"the shadow's states must be as wide as the base, {width}, got {self.network.width}")
+        if self.adapters is not None and (made_for := self.adapters.blocks) != blocks:
+            raise ValueError(
+                f"the shadow must have adapters for {blocks} blocks, got {made_for}; it was made for another base"
+            )
+        self._read_table_of(base)
         if self.adapters is None:
             self.adapters = Adapters(width, blocks, self.config).to(weight.device, weight.dtype).train(self.training)
-        if len(self.adapters.injections) + self.adapters.first_block != blocks:
-            raise ValueError(f"the shadow must have adapters for {blocks} blocks; it was made for another base")
         if self.heads is None and self.config.num_labels:
             self.heads = ClassifierHeads(width, self.config).to(weight.device, weight.dtype).train(self.training)
         return self
+
+    def _read_table_of(self, base: PreTrainedModel) -> None:
+        """Lets f read the base's token table, where it has none of its own."""
+        if self.network.own_embedding or self.network.embedding is base.get_input_embeddings():
+            return
+        table, rows = table_of(base), self.network.embedding.num_embeddings
+        if table.num_embeddings != rows:
+            raise ValueError(
+                f"the shadow reads a token table of {rows} rows, the base's has {table.num_embeddings}: make "
+                "the shadow after the table is resized, or give it one of its own"
+            )
+        self.network.refer_to(table)
 
     def steering(self) -> Adapters:
         """The adapters. Raises ValueError when there are none yet."""

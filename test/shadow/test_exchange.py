@@ -110,9 +110,7 @@ def test_shadow_peft_reads_an_explicit_shadow_through_a_projected_folder(
     base, config = make(), ShadowConfig(dropout=0.0)
     model = attach(base, build(base, config), config)
     teach(model)
-    with pytest.raises(
-        CheckpointError, match=r"token table of its own: .* save with explicit=True"
-    ):
+    with pytest.raises(CheckpointError, match=r"token table of its own: .* save with explicit=True"):
         save_shadow_peft(tmp_path / "refused", Shadow.of(model), base)
     assert not (tmp_path / "refused").exists()
     save_shadow_peft(tmp_path / "adapter", Shadow.of(model), base, explicit=True)
