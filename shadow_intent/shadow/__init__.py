@@ -19,10 +19,11 @@ from .layers import Adapters
 from .loss import distillation_loss, joint_loss, label_loss, language_loss, next_token_loss
 from .model import ShadowedModel, ShadowedOutput
 from .narrow import listening, narrow
-from .network import ShadowNetwork, prefix_mask
+from .network import ShadowNetwork
 from .optim import parameter_groups
 from .pace import Costs
 from .peft_folder import load_peft, save_peft
+from .prefix import prefix_mask
 from .pretrain import PretrainConfig, Pretraining, Stage
 from .projected import load_projected, save_projected
 from .shadow import Shadow, attach

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,7 @@ class Alignment(NamedTuple):
 
 
 def align_heads(large: Tensor, small: Tensor, dtype: torch.dtype | None = None, rows: int = 4096) -> Alignment:
-    """P with W_large P closest to W_small, so that the base's head on s0 says what the small model's head says.
+    """P of (1) with W_large P closest to W_small: the base's head on s0 then says what the small model's head says.
 
     P = pinv(W_large) W_small by least squares in float64. The heads are read `rows` tokens at a time: beside them only
     two matrices of d x d and d x d_s are held. Rounding to 16 bits can make a least-squares solution of an
@@ -30,9 +31,12 @@ def align_heads(large: Tensor, small: Tensor, dtype: torch.dtype | None = None, 
 
     Args:
         large: (V, d) head of the base.
-        small: (V, d_s) head of the shadow, rows in the same order.
+        small: (V, d_s) head of the shadow, rows in the same order; may be on another device.
         dtype: type the weight is stored in; None takes that of `small`.
         rows: tokens read at a time.
+
+    Returns:
+        The weight, on the device of `large`, and its relative error.
 
     Raises:
         ValueError: the heads do not have one row per token of one vocabulary, or hold something not finite.
@@ -42,8 +46,11 @@ def align_heads(large: Tensor, small: Tensor, dtype: torch.dtype | None = None, 
     dtype = dtype or small.dtype
     large, small = large.detach(), small.detach()
     gram, right, norm = _products(large, small, rows)
-    if not (gram.isfinite().all() and right.isfinite().all()):
-        raise ValueError("the heads must be finite; one holds inf or nan")
+    odd = ["base's"] if not gram.isfinite().all() else []
+    odd += ["shadow's"] if not math.isfinite(norm) else []
+    if odd or not right.isfinite().all():
+        where = " and the ".join(odd) or "products of both"
+        raise ValueError(f"the heads must be finite, but inf or nan is in the {where}")
     if not norm:
         return Alignment(torch.zeros(large.shape[1], small.shape[1], dtype=dtype, device=large.device), 0.0)
     values, vectors = torch.linalg.eigh(gram)  # squared singular values, ascending
@@ -69,7 +76,7 @@ def _products(large: Tensor, small: Tensor, rows: int) -> tuple[Tensor, Tensor, 
     for start in range(0, len(large), rows):
         tall, low = large[start : start + rows].double(), small[start : start + rows].double()
         gram.addmm_(tall.T, tall)
-        right.addmm_(tall.T, low)
+        right.addmm_(tall.T, low.to(tall.device))
         norm += low.square().sum().item()
     return gram, right, norm
 
@@ -80,7 +87,8 @@ def _error(weight: Tensor, large: Tensor, small: Tensor, norm: float, rows: int)
     exact = weight.double()
     for start in range(0, len(large), rows):
         got = large[start : start + rows].double() @ exact  # (rows, d_s)
+        low = small[start : start + rows].to(large.device).double()
         square += got.square().sum().item()
-        product += (got * small[start : start + rows].double()).sum().item()
+        product += (got * low).sum().item()
     error = max(0.0, square - 2 * product + norm) / norm
     return error**0.5, product / square if square else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, cast
 
@@ -17,10 +18,25 @@ FIELDS = {
 
 
 def decoder_of(model: PreTrainedModel) -> PreTrainedModel:
-    """The decoder stack inside a causal LM, such as `LlamaModel` inside `LlamaForCausalLM`."""
+    """The decoder stack inside a causal LM, such as `LlamaModel` inside `LlamaForCausalLM`.
+
+    Raises:
+        ValueError: its blocks are not where they are expected, or tokens are narrower than its states.
+    """
     decoder = cast(PreTrainedModel, model.get_decoder())
     blocks_name(decoder)
+    refuse_narrow_tokens(decoder.config)
     return decoder
+
+
+def refuse_narrow_tokens(config: PreTrainedConfig) -> None:
+    """Raises ValueError for a decoder that projects its tokens in and its states out, as OPT-350m does."""
+    tokens = getattr(config, "word_embed_proj_dim", config.hidden_size)
+    if tokens != config.hidden_size:
+        raise ValueError(
+            f"expected a decoder whose tokens are as wide as its states, got word_embed_proj_dim {tokens} and "
+            f"hidden_size {config.hidden_size}; give both the same value, or take another model of the family"
+        )
 
 
 def blocks_name(decoder: nn.Module) -> str:
@@ -118,12 +134,12 @@ def same_tokens(one: Any, other: Any) -> None:
     """Checks that two tokenizers give every id the same token, as a shadow and its base must.
 
     Args:
-        one, other: tokenizers of transformers, or vocabularies token -> id.
+        one, other: tokenizers of transformers or `tokenizers`, or vocabularies token -> id.
 
     Raises:
-        ValueError: says which tokens differ.
+        ValueError: says which tokens differ; or one is neither a tokenizer nor a vocabulary.
     """
-    first, second = (dict(x) if isinstance(x, dict) else x.get_vocab() for x in (one, other))
+    first, second = (_vocabulary(x) for x in (one, other))
     if first == second:
         return
     odd = sorted(set(first.items()) ^ set(second.items()), key=lambda item: (item[1], item[0]))
@@ -132,3 +148,11 @@ def same_tokens(one: Any, other: Any) -> None:
         f"shadow and base must share one vocabulary, but {len(odd)} entries differ, the first {token!r} at id "
         f"{number}; take a shadow model of the base's family, or a cut of the base itself"
     )
+
+
+def _vocabulary(tokens: Any) -> dict[str, int]:
+    if isinstance(tokens, Mapping) and not hasattr(tokens, "get_vocab"):
+        return dict(tokens)
+    if not hasattr(tokens, "get_vocab"):
+        raise ValueError(f"expected a tokenizer or a vocabulary token -> id, got {type(tokens).__name__}")
+    return dict(tokens.get_vocab())

@@ -18,58 +18,13 @@ from .decoders import (
     empty_decoder,
     head_of,
     new_decoder,
+    refuse_narrow_tokens,
     same_tokens,
     table_of,
     with_fields,
 )
 from .loop import BlockLoop, may_run, run
-
-
-def prefix_mask(attention_mask: Tensor, prefix_length: Tensor) -> Tensor:
-    """Marks the first real tokens of each row, whichever side the padding is on.
-
-    Args:
-        attention_mask: (B, T), 1 at real tokens.
-        prefix_length: (B,), how many real tokens belong to the prefix.
-
-    Returns:
-        (B, T) bool.
-    """
-    real = attention_mask.bool()
-    return real & (real.long().cumsum(-1) <= prefix_length.unsqueeze(-1))
-
-
-def attention_bias(attention_mask: Tensor, prefix: Tensor, dtype: torch.dtype, window: int | None = None) -> Tensor:
-    """Additive mask: keys of the prefix are open to all, the other real keys to what follows them.
-
-    Args:
-        attention_mask: (B, T), 1 at real tokens.
-        prefix: (B, T) bool, a subset of the real tokens.
-        window: how far a layer with a sliding window sees, tokens, in either direction; None: everywhere.
-
-    Returns:
-        (B, 1, T, T), 0 where the query (third axis) may see the key (last axis), else the least number of `dtype`.
-    """
-    position = torch.arange(attention_mask.shape[1], device=attention_mask.device)
-    distance = position.unsqueeze(1) - position.unsqueeze(0)  # (T, T), query by key
-    seen = (attention_mask.bool().unsqueeze(1) & (distance >= 0)) | prefix.bool().unsqueeze(1)  # (B, T, T)
-    if window is not None:
-        seen = seen & (distance.abs() < window)
-    bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
-    return bias.masked_fill(~seen, torch.finfo(dtype).min).unsqueeze(1)
-
-
-def _biases(config: Any, attention_mask: Tensor, prefix: Tensor, dtype: torch.dtype) -> Tensor | dict[str, Tensor]:
-    """`attention_bias` as the decoder takes it: by kind of layer where its layers differ."""
-    if getattr(config, "alibi", False):
-        raise ValueError("prefix attention needs a decoder with rotary or learned positions; this one has alibi biases")
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None)
-    if kinds is None:
-        return attention_bias(attention_mask, prefix, dtype, window)
-    windows = {kind: window if kind == "sliding_attention" else None for kind in set(kinds)}
-    biases = {kind: attention_bias(attention_mask, prefix, dtype, reach) for kind, reach in windows.items()}
-    return biases["full_attention"] if biases.keys() == {"full_attention"} else biases
+from .prefix import prefix_biases, prefix_mask, prefix_positions
 
 
 class ShadowNetwork(nn.Module):
@@ -81,6 +36,9 @@ class ShadowNetwork(nn.Module):
         width: d, of the base.
         own_embedding: True when the table belongs to the shadow and is trained and saved with it; False when it is the
             base's, which is then frozen and only referred to.
+
+    Raises:
+        ValueError: the table is not as wide as f.
     """
 
     embedding: nn.Embedding
@@ -90,6 +48,7 @@ class ShadowNetwork(nn.Module):
     def __init__(self, backbone: PreTrainedModel, embedding: nn.Embedding, width: int, own_embedding: bool) -> None:
         super().__init__()
         inner = backbone.config.hidden_size
+        refuse_narrow_tokens(backbone.config)
         if embedding.weight.shape[1] != inner:
             raise ValueError(
                 f"embedding of width {inner} expected, got {embedding.weight.shape[1]}: give the shadow "
@@ -255,6 +214,9 @@ class ShadowNetwork(nn.Module):
 
         Returns:
             s0, (B, T, d).
+
+        Raises:
+            ValueError: `prefix` with alibi biases, or with an attention that takes no dense mask.
         """
         if inputs_embeds is None:
             inputs_embeds = self.embedding(input_ids)  # (B, T, d_s)
@@ -262,8 +224,8 @@ class ShadowNetwork(nn.Module):
         bias: Any = None
         if prefix is not None:
             real = prefix.new_ones(prefix.shape) if attention_mask is None else attention_mask
-            bias = _biases(self.backbone.config, real, prefix, self.dtype)  # (B, 1, T, T)
-            position_ids = _positions(self.backbone, real) if position_ids is None else position_ids
+            bias = prefix_biases(self.backbone.config, real, prefix, self.dtype)  # (B, 1, T, T)
+            position_ids = prefix_positions(self.backbone, real) if position_ids is None else position_ids
         cache = past_key_values
         loop = self._block_loop(cache, inputs_embeds.device)
         if loop is not None:
@@ -284,10 +246,3 @@ class ShadowNetwork(nn.Module):
         if cache is None or not cache.get_seq_length():  # the blocks may have been moved, hooked or quantised since
             self._loop = BlockLoop.of(self.backbone)
         return self._loop
-
-
-def _positions(backbone: PreTrainedModel, attention_mask: Tensor) -> Tensor | None:
-    """What a decoder that counts positions along its mask would count, for one that gets a four-dimensional mask."""
-    if backbone.config.model_type != "opt":
-        return None
-    return attention_mask.long().cumsum(-1) * attention_mask - 1

@@ -30,7 +30,6 @@ class PackedAdapters:
         injections = [cast(Injection, injection) for injection in adapters.injections]
         updates = [cast(Update, update) for update in adapters.updates]
         none = [None] * adapters.first_block
-        self.dtype = injections[0].down.weight.dtype
         self._width = injections[0].up.out_features
         self._activation = updates[0].activation if updates else F.silu
         self._eps = adapters.norm.eps if adapters.norm is not None else None

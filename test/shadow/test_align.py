@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from collections import UserDict
+
 import pytest
 import torch
 from tiny import make_llama, make_small
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode, ShapeEnv
+from transformers import PreTrainedTokenizerFast
 
 from shadow_intent.shadow import ShadowNetwork, align_heads
+from shadow_intent.shadow.align import _error, _products
 
 
 def relative_error(large: Tensor, weight: Tensor, small: Tensor) -> float:
@@ -57,12 +65,31 @@ def test_a_head_within_the_other_is_met() -> None:
     assert align_heads(large, large @ torch.randn(32, 16)).error < 1e-6
 
 
-@pytest.mark.parametrize("wrong", ["rows", "finite"])
-def test_heads_that_do_not_fit_are_refused(wrong: str) -> None:
-    large, small = torch.randn(60, 32), torch.randn(59 if wrong == "rows" else 60, 16)
-    small[3, 3] = float("nan")
-    with pytest.raises(ValueError, match=wrong):
-        align_heads(large, small)
+def test_heads_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="60 and 59 rows"):
+        align_heads(torch.randn(60, 32), torch.randn(59, 16))
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "named"),
+    [(["large"], "in the base's$"), (["small"], "in the shadow's$"), (["large", "small"], "base's and the shadow's$")],
+)
+def test_a_head_that_is_not_finite_is_named(spoiled: list[str], named: str) -> None:
+    heads = {"large": torch.randn(60, 32), "small": torch.randn(60, 16)}
+    for name in spoiled:
+        heads[name][3, 3] = float("nan")
+    with pytest.raises(ValueError, match=named):
+        align_heads(**heads)
+
+
+def test_heads_may_be_on_two_devices() -> None:
+    """Fake tensors compute nothing, but refuse to be mixed as those of a CPU and a GPU do."""
+    with FakeTensorMode(shape_env=ShapeEnv()):
+        large, small, weight = torch.empty(60, 32), torch.empty(60, 16, device="meta"), torch.empty(32, 16)
+        gram, right, _ = _products(large, small, 7)
+        assert (gram.device.type, right.device.type) == ("cpu", "cpu")
+        with pytest.raises(GuardOnDataDependentSymNode):  # all products are there, only their sum has no value
+            _error(weight, large, small, 1.0, 7)
 
 
 def test_an_explicit_shadow_reports_its_alignment() -> None:
@@ -81,6 +108,18 @@ def test_other_tokens_are_refused() -> None:
     ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, dict(VOCABULARY)))
     with pytest.raises(ValueError, match="one vocabulary, but 4 entries differ, the first 'a' at id 0"):
         ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, {"b": 0, "a": 1}))
+
+
+def test_vocabularies_are_compared_however_they_are_given() -> None:
+    base, small = make_llama(), make_small()
+    words = Tokenizer(WordLevel(VOCABULARY, unk_token="a"))
+    fast = PreTrainedTokenizerFast(tokenizer_object=words)
+    for same in (words, fast, UserDict(VOCABULARY)):
+        ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, same))
+        with pytest.raises(ValueError, match="1 entries differ, the first 'c' at id 2"):
+            ShadowNetwork.explicit(small, base, tokenizers=({"a": 0, "b": 1, "c": 2}, same))
+    with pytest.raises(ValueError, match="token -> id, got str"):
+        ShadowNetwork.explicit(small, base, tokenizers=("some-model", VOCABULARY))
 
 
 def test_padded_tables_of_one_vocabulary_are_taken() -> None:
