@@ -7,6 +7,8 @@ shadow.safetensors   network.*, adapters.*, heads.*
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +71,24 @@ def load_shadow(path: str | Path, base: PreTrainedModel, dtype: torch.dtype | No
         CheckpointError: a file is missing or of another format, the base does not fit, or a weight is missing, left
             over or of another shape.
     """
-    folder = Path(path)
-    meta = _read_meta(folder / JSON_NAME, base)
+    folder, sizes = Path(path), _sizes(base)
+    with reading(folder / JSON_NAME):
+        meta = _read_meta(folder / JSON_NAME, sizes)
     weights = read_weights(folder / WEIGHTS_NAME, "save_shadow")
-    return fill(_build(meta, base), weights, folder / WEIGHTS_NAME, base, dtype)
+    with reading(folder / JSON_NAME):
+        shadow = _build(meta, base)
+    return fill(shadow, weights, folder / WEIGHTS_NAME, base, dtype)
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Within it, whatever odd values in `file` (or in the files of a folder) lead to becomes a CheckpointError."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{file} is damaged: {type(error).__name__}: {error}") from error
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -108,13 +124,12 @@ def _sizes(base: PreTrainedModel) -> dict[str, Any]:
     }
 
 
-def _read_meta(file: Path, base: PreTrainedModel) -> dict[str, Any]:
+def _read_meta(file: Path, sizes: dict[str, Any]) -> dict[str, Any]:
     meta = read_json(file)
     if meta.get("format") != FORMAT:
         raise CheckpointError(f"{file}: expected format {FORMAT!r}, got {meta.get('format')!r}")
     if lacking := {"config", "base", "parts", "own_embedding", "backbone"} - meta.keys():
         raise CheckpointError(f"{file} is damaged: it lacks {', '.join(sorted(lacking))}")
-    sizes = _sizes(base)
     wrong = [f"{key} {value}, not {sizes.get(key)}" for key, value in meta["base"].items() if sizes.get(key) != value]
     if wrong:
         raise CheckpointError(f"{file} was trained for another base: {'; '.join(wrong)}")

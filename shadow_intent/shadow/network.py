@@ -38,7 +38,7 @@ class ShadowNetwork(nn.Module):
             base's, which is then frozen and only referred to.
 
     Raises:
-        ValueError: the table is not as wide as f.
+        ValueError: the table is not as wide as f, or f projects its tokens in and its states out.
     """
 
     embedding: nn.Embedding

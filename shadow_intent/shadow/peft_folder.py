@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, fill, read_json, read_weights
+from .checkpoint import CheckpointError, fill, read_json, read_weights, reading
 from .config import ShadowConfig
 from .decoders import blocks_name, blocks_of, decoder_of, with_fields
 from .layers import Injection, Update
@@ -85,6 +85,20 @@ def load_peft(
         raise CheckpointError(f"{folder / CONFIG}: expected peft_type 'SHADOW', got {values.get('peft_type')!r}")
     file = folder / ADAPTER
     weights = read_weights(file, "peft's save_pretrained")
+    blocks_of(base)  # what is wrong with the base is not the folder's fault
+    with reading(folder):
+        shadow, ours = _read(values, weights, base, backbone, file)
+    return fill(shadow, ours, file, base, dtype)
+
+
+def _read(
+    values: dict[str, Any],
+    weights: dict[str, Tensor],
+    base: PreTrainedModel,
+    backbone: PreTrainedConfig | None,
+    file: Path,
+) -> tuple[Shadow, dict[str, Tensor]]:
+    """A shadow as the config's `values` tell of it, and its weights under its own names."""
     mirror = values["shadow_model"] == "mirror"
     inner = backbone or (_mirror(values, base) if mirror else _named(values["shadow_model"]))
     same_width = inner.hidden_size == decoder_of(base).config.hidden_size
@@ -98,7 +112,7 @@ def load_peft(
         ours["network.projection.weight"] = weights.pop(PROJECTION)
     if weights:
         raise CheckpointError(f"{file}: {len(weights)} weights have no place here, such as {min(weights)}")
-    return fill(new_shadow(config, new_network(inner, base, own), base), ours, file, base, dtype)
+    return new_shadow(config, new_network(inner, base, own), base), ours
 
 
 def save_peft(
@@ -111,6 +125,8 @@ def save_peft(
     """Writes a folder that `PeftModel.from_pretrained` loads, over the causal LM or, with heads, the classifier.
 
     Args:
+        base: what the shadow was trained for.
+        dtype: type of the stored weights; None keeps theirs.
         shadow_model: id or folder of the model f came from, needed when f is no mirror of `base` (other architecture,
             head_dim or key-value heads; a shared table under another width). `save_projected` writes such a folder.
 
@@ -135,7 +151,7 @@ def save_peft(
         "update_hidden_size": config.gate_width,
         "shadow_alpha": config.alpha,
         "shadow_dropout": config.dropout,
-        "auxiliary_loss_weight": config.lambda_,
+        "auxiliary_loss_weight": _lambda(shadow),
         "shadow_model": "mirror" if mirror else shadow_model,
         "share_embeddings": not network.own_embedding,
         "target_modules": _blocks(base),
@@ -155,6 +171,14 @@ def save_peft(
     folder = Path(path)
     write_json(folder / CONFIG, values)
     save_file(stored(weights, dtype), folder / ADAPTER)
+
+
+def _lambda(shadow: Shadow) -> float:
+    """The weight of the auxiliary loss of the task that the folder is for."""
+    config = shadow.config
+    if shadow.heads is None or config.lambda_classify is None:
+        return config.lambda_
+    return config.lambda_classify
 
 
 def _blocks(base: PreTrainedModel) -> list[str]:

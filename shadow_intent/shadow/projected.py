@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, fill, read_json, read_weights
+from .checkpoint import CheckpointError, fill, read_json, read_weights, reading
 from .config import ShadowConfig
-from .decoders import decoder_of, head_of
+from .decoders import blocks_of, decoder_of, head_of
 from .network import ShadowNetwork
 from .peers import BackboneNames, new_network, stored, write_json
 from .shadow import Shadow
@@ -39,8 +39,15 @@ def inner_config(values: dict[str, Any]) -> PreTrainedConfig:
 def load_projected(path: str | Path, base: PreTrainedModel, dtype: torch.dtype | None = None) -> ShadowNetwork:
     """f and P from a folder; the head in it is that of the base, and not read.
 
+    Args:
+        base: whose head will read s0 (1), and whose width and device f gets.
+        dtype: type of the loaded weights; None takes that of the base's embedding.
+
+    Returns:
+        A network with a token table of its own.
+
     Raises:
-        CheckpointError: a file is missing or of another kind, or P does not lead to the base's width.
+        CheckpointError: a file is missing, damaged or of another kind, or P does not lead to the base's width.
     """
     folder = Path(path)
     values = read_json(folder / CONFIG)
@@ -49,19 +56,28 @@ def load_projected(path: str | Path, base: PreTrainedModel, dtype: torch.dtype |
             f"{folder / CONFIG}: expected model_type {MODEL_TYPE!r}, got {values.get('model_type')!r}"
         )
     file = folder / WEIGHTS
-    weights, inner = read_weights(file, "save_projected"), inner_config(values)
-    ours = BackboneNames(inner, NETWORK, whole=True).read(weights, own=True)
-    ours["network.projection.weight"] = weights.pop(PROJECTION, torch.empty(0))
-    network = new_network(inner, base, own=True)
-    if isinstance(network.projection, nn.Identity):  # this kind of folder always has a P
-        _check_identity(ours.pop("network.projection.weight"), file)
+    weights = read_weights(file, "save_projected")
+    if PROJECTION not in weights:
+        raise CheckpointError(f"{file}: weight {PROJECTION} is missing, which this kind of folder always has")
+    blocks_of(base)  # what is wrong with the base is not the folder's fault
+    with reading(folder / CONFIG):
+        inner = inner_config(values)
+        names, network = BackboneNames(inner, NETWORK, whole=True), new_network(inner, base, own=True)
+    ours = names.read(weights, own=True)
+    ours["network.projection.weight"] = weights.pop(PROJECTION)
+    if isinstance(network.projection, nn.Identity):
+        _check_identity(ours.pop("network.projection.weight"), network.width, file)
     return fill(Shadow(ShadowConfig(), network), ours, file, base, dtype).network
 
 
 def save_projected(
     path: str | Path, network: ShadowNetwork, base: PreTrainedModel, dtype: torch.dtype | None = None
 ) -> None:
-    """Writes f with its token table, P (the identity where widths agree) and the base's head.
+    """Writes f with its token table, P of (1) (the identity where widths agree) and the base's head.
+
+    Args:
+        base: lends its output head, (V, d).
+        dtype: type of the stored weights; None keeps theirs.
 
     Raises:
         CheckpointError: the base's head has a bias, which this kind of folder has no place for.
@@ -93,6 +109,8 @@ def save_projected(
     save_file(stored(weights, dtype), folder / WEIGHTS, metadata={"format": "pt"})
 
 
-def _check_identity(projection: Tensor, file: Path) -> None:
-    if not torch.equal(projection.float(), torch.eye(*projection.shape)):
+def _check_identity(projection: Tensor, width: int, file: Path) -> None:
+    if projection.shape != (width, width):
+        raise CheckpointError(f"{file}: {PROJECTION} must be {(width, width)}, got {tuple(projection.shape)}")
+    if not torch.equal(projection.float(), torch.eye(width)):
         raise CheckpointError(f"{file}: a P between equal widths must be the identity")

@@ -11,14 +11,14 @@ It has T and G for the last block too, which nothing reads: zeros are written th
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from .checkpoint import CheckpointError, fill, read_json, read_weights
+from .checkpoint import CheckpointError, fill, read_json, read_weights, reading
 from .config import ShadowConfig
 from .decoders import blocks_of, decoder_of, with_fields
 from .layers import Adapters, Injection, Update
@@ -86,7 +86,26 @@ def load_shadow_peft(
     file = folder / ADAPTER
     weights = read_weights(file, "shadow_peft's save_pretrained")
     heads = read_weights(folder / MODULES, "shadow_peft's save_pretrained") if (folder / MODULES).is_file() else {}
-    config = _config(values, heads, folder / MODULES)
+    blocks_of(base)  # what is wrong with the base is not the folder's fault
+    with reading(folder):
+        shadow, ours = _read(values, weights, heads, base, backbone, file)
+    try:
+        return fill(shadow, ours, file, base, dtype)
+    except CheckpointError as error:
+        hint = "" if backbone else " (f may be an explicit shadow_model: give its config as `backbone`)"
+        raise CheckpointError(f"{error}{hint}") from error
+
+
+def _read(
+    values: dict[str, Any],
+    weights: dict[str, Tensor],
+    heads: dict[str, Tensor],
+    base: PreTrainedModel,
+    backbone: PreTrainedConfig | None,
+    file: Path,
+) -> tuple[Shadow, dict[str, Tensor]]:
+    """A shadow as the config's `values` tell of it, and its weights under its own names."""
+    config = _config(values, heads, file.parent / MODULES)
     inner = backbone or _implicit(values, base)
     names = BackboneNames(inner, NETWORK, whole=True)
     own = names.table in weights and (backbone is not None or not names.keeps_table)
@@ -95,11 +114,7 @@ def load_shadow_peft(
     ours = names.read(weights, own)
     ours |= _read_adapters(weights, config, len(blocks_of(base)), file)
     ours |= {f"{HEADS[key.rpartition('.')[0]]}.weight": value for key, value in heads.items()}
-    try:
-        return fill(new_shadow(config, new_network(inner, base, own), base), ours, file, base, dtype)
-    except CheckpointError as error:
-        hint = "" if backbone else " (f may be an explicit shadow_model: give its config as `backbone`)"
-        raise CheckpointError(f"{error}{hint}") from error
+    return new_shadow(config, new_network(inner, base, own), base), ours
 
 
 def save_shadow_peft(

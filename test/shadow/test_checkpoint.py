@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny import Batch, Build, excite, make_llama, make_qwen3
-from transformers import PreTrainedModel
+from transformers import OPTConfig, OPTForCausalLM, PreTrainedModel
 
 from shadow_intent.shadow import CheckpointError, Shadow, ShadowConfig, ShadowNetwork, load_shadow, save_shadow
 
@@ -90,6 +90,35 @@ def test_a_damaged_file_is_named(saved: Path, llama: PreTrainedModel, name: str,
     (saved / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=f"{name} is (damaged|not JSON)"):
         load_shadow(saved, llama)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("base", ["llama"]),
+        ("base", {}),
+        ("backbone", "llama"),
+        ("backbone", {"hidden_size": 32}),
+        ("backbone", {"model_type": "llama", "hidden_size": "wide"}),
+        ("backbone", {"model_type": "no such thing"}),
+        ("config", {"rank": 0}),
+        ("config", {"size": 3}),
+        ("config", None),
+        ("parts", 3),
+    ],
+)
+def test_odd_values_are_damage(saved: Path, llama: PreTrainedModel, field: str, value: object) -> None:
+    meta = json.loads((saved / "shadow.json").read_text())
+    (saved / "shadow.json").write_text(json.dumps(meta | {field: value}))
+    with pytest.raises(CheckpointError, match=r"shadow.json is damaged: \w+Error: "):
+        load_shadow(saved, llama)
+
+
+def test_a_base_that_no_shadow_fits_is_not_the_file_s_fault(saved: Path) -> None:
+    sizes = {"hidden_size": 32, "word_embed_proj_dim": 16, "num_attention_heads": 4, "num_hidden_layers": 1}
+    with pytest.raises(ValueError, match="word_embed_proj_dim 16") as raised:
+        load_shadow(saved, OPTForCausalLM(OPTConfig(vocab_size=60, ffn_dim=8, **sizes)))
+    assert not isinstance(raised.value, CheckpointError)
 
 
 def test_the_way_transformers_saves_is_barred(llama: PreTrainedModel, trained: Build, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from shutil import rmtree
 
 import peft
 import pytest
@@ -13,6 +14,7 @@ import torch
 from peer_models import (
     BASES,
     CLOSE,
+    LABELS,
     agree,
     authors,
     differs,
@@ -25,9 +27,7 @@ from peer_models import (
 )
 from shadow_peft.task_models import ShadowForCausalLM, ShadowForSequenceClassification
 from tiny import WIDTH, excite, make_batch, make_llama, make_qwen3, make_small
-from transformers import (
-    PreTrainedModel,
-)
+from transformers import PreTrainedModel
 
 from shadow_intent.shadow import (
     CheckpointError,
@@ -225,3 +225,32 @@ def test_classes_go_both_ways_with_peft(tmp_path: Path) -> None:
     save_peft(tmp_path / "back", Shadow.of(model), base)
     back = peft.PeftModel.from_pretrained(classifier, tmp_path / "back").eval()
     torch.testing.assert_close(model.classify(ids, mask).logits, back(ids, attention_mask=mask).logits, **CLOSE)
+
+
+def test_a_plain_model_may_be_the_explicit_shadow_of_peft(tmp_path: Path) -> None:
+    base, small = make_llama(), make_small()
+    small.save_pretrained(tmp_path / "small")
+    peer = huggingface(deepcopy(base), shadow_model=str(tmp_path / "small"))
+    teach(peer)
+    peer.save_pretrained(tmp_path / "adapter")
+    shadow = load_peft(tmp_path / "adapter", base)
+    assert shadow.network.own_embedding
+    agree(shadow.attach(base).eval(), peer)
+    rmtree(tmp_path / "small")
+    base = make_llama()
+    with pytest.raises(CheckpointError, match=r"small' cannot be had: .*; give `backbone`"):
+        load_peft(tmp_path / "adapter", base)
+    again = load_peft(tmp_path / "adapter", base, backbone=small.config)
+    for name, weight in shadow.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], weight)
+
+
+@pytest.mark.parametrize(("labels", "expected"), [(0, 0.2), (LABELS, 0.7)])
+def test_peft_gets_the_weight_of_the_auxiliary_loss_of_its_task(labels: int, expected: float, tmp_path: Path) -> None:
+    base = make_llama()
+    config = ShadowConfig(
+        dialect="peft", lambda_=0.2, lambda_classify=0.7, num_labels=labels, head_bias=False, pooling="last"
+    )
+    save_peft(tmp_path, Shadow.of(attach(base, ShadowNetwork.cut(base, config), config)), base)
+    assert peft.PeftConfig.from_pretrained(tmp_path).auxiliary_loss_weight == expected
+    assert load_peft(tmp_path, make_llama()).config.lambda_ == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -106,6 +107,31 @@ def test_a_missing_weight_is_named(peer: str, tmp_path: Path) -> None:
         load(tmp_path, base)
     (tmp_path / file).unlink()
     with pytest.raises(CheckpointError, match=file):
+        load(tmp_path, base)
+
+
+@pytest.mark.parametrize(
+    ("load", "file", "values"),
+    [
+        (load_peft, "adapter_config.json", {"r": "eight"}),
+        (load_peft, "adapter_config.json", {"shadow_alpha": None}),
+        (load_peft, "adapter_config.json", {"shadow_model": 3}),
+        (load_peft, "adapter_config.json", {"shadow_num_hidden_layers": "two"}),
+        (load_shadow_peft, "shadow_config.json", {"injection_hidden_size": 0}),
+        (load_shadow_peft, "shadow_config.json", {"dropout": "none"}),
+        (load_shadow_peft, "shadow_config.json", {"num_shadow_layers": "two"}),
+        (load_shadow_peft, "shadow_config.json", {"shadow_num_attention_heads": 0}),
+    ],
+    ids=str,
+)
+def test_odd_values_are_damage(load: Callable, file: str, values: dict, tmp_path: Path) -> None:
+    base = make_llama()
+    config = ShadowConfig(dialect="peft" if load is load_peft else "paper")
+    shadow = Shadow.of(attach(base, ShadowNetwork.cut(base, config), config))
+    (save_peft if load is load_peft else save_shadow_peft)(tmp_path, shadow, base)
+    written = json.loads((tmp_path / file).read_text())
+    (tmp_path / file).write_text(json.dumps(written | values))
+    with pytest.raises(CheckpointError, match=f"{tmp_path.name} is damaged: "):
         load(tmp_path, base)
 
 
