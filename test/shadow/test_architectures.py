@@ -69,6 +69,44 @@ def test_untrained_is_the_base_and_detaching_gives_it_back(config: PreTrainedCon
 
 
 @ARCHITECTURES
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_cut_of_all_blocks_is_the_decoder(config: PreTrainedConfig, own: bool, side: str) -> None:
+    """Scaled embeddings, learned positions, windows and biases included, however f is called."""
+    base = make(config)
+    excite(base, 0.1)  # biases start at zero
+    settings = ShadowConfig(num_layers=BLOCKS)
+    network = ShadowNetwork.cut(base, settings, own_embedding=own).eval()
+    ids, mask = make_batch(side)
+    real, positions = mask.bool(), (mask.cumsum(-1) - 1).clamp(min=0)
+    for where in (None, positions):
+        given = {} if where is None else {"position_ids": where}
+        expected = base.get_decoder()(ids, attention_mask=mask, **given).last_hidden_state
+        torch.testing.assert_close(network(ids, mask, None, where)[real], expected[real], **CLOSE)
+        if not getattr(config, "alibi", False):  # a prefix of no tokens is causal attention, by another mask
+            nothing = torch.zeros_like(real)
+            torch.testing.assert_close(network(ids, mask, nothing, where)[real], expected[real], **CLOSE)
+
+
+@ARCHITECTURES
+@pytest.mark.parametrize("dialect", ["paper", "peft"])
+def test_gradients_reach_the_shadow_alone(config: PreTrainedConfig, dialect: str) -> None:
+    base = make(config)
+    settings = ShadowConfig(dialect=dialect, dropout=0.0, num_labels=3)
+    model = attach(base, ShadowNetwork.cut(base, settings), settings).train()
+    excite(model.shadow, 0.1)
+    ids, mask = make_batch("right")
+    untouched = {"language": {"heads"}, "classes": set()}
+    for kind, labels in (("language", ids.masked_fill(mask == 0, -100)), ("classes", torch.tensor([0, 2]))):
+        model.zero_grad()
+        model(ids, attention_mask=mask, labels=labels).loss.backward()
+        assert all(weight.grad is None for weight in base.parameters())
+        shadow = dict(model.shadow.named_parameters())
+        without = {name for name, weight in shadow.items() if weight.grad is None or not weight.grad.any()}
+        assert {name.split(".")[0] for name in without} == untouched[kind]
+
+
+@ARCHITECTURES
 @pytest.mark.parametrize("prefix", [False, True], ids=["causal", "prefix"])
 @torch.inference_mode()
 def test_cached_is_uncached_and_a_batch_is_its_rows(config: PreTrainedConfig, prefix: bool) -> None:
