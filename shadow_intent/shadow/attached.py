@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from .cache import DualCache
 from .config import ShadowConfig
@@ -23,6 +24,8 @@ DEFAULT = "default"
 """Name of the shadow that `attach` puts on."""
 MODES = ("training", "gradient_checkpointing")
 """Attributes of the base's modules that are put back when it is detached."""
+NO_PREDICTIONS = ["past_key_values", "shadow_state", "shadow_logits"]
+"""Outputs that `Trainer` leaves out of its predictions, unless it is given other `ignore_keys`."""
 Choice = str | ShadowParts | Sequence[str | ShadowParts] | None
 """Which shadow a call takes: a name, a shadow, one of them per row of the batch, or None for the one in use."""
 
@@ -81,6 +84,19 @@ class ShadowedBase(nn.Module):
         return self.base
 
     @property
+    def config(self) -> PreTrainedConfig:
+        """The base's: the same values, also to write, under a class that names `NO_PREDICTIONS`."""
+        kind: Any = type(self.base.config)
+        config: PreTrainedConfig = object.__new__(_config_class(kind))
+        config.__dict__ = self.base.config.__dict__
+        return config
+
+    @property
+    def accepts_loss_kwargs(self) -> bool:
+        """Whether `Trainer` may give num_items_in_batch. Not with heads: it would count class labels as shifted."""
+        return self.heads is None
+
+    @property
     def shadow(self) -> ShadowParts:
         """The shadow in use."""
         return self.shadow_named(self.active)
@@ -110,8 +126,10 @@ class ShadowedBase(nn.Module):
     def add(self, name: str, shadow: ShadowParts) -> None:
         """Puts a further shadow on, or another one in place of `name`; calls under way keep what they began with.
 
-        Raises ValueError when it was made for another base.
+        Raises ValueError when it was made for another base, or when no module can have that name.
         """
+        if not name or "." in name or (name not in self.shadows and hasattr(self.shadows, name)):
+            raise ValueError(f"a shadow cannot be called {name!r}: take a name without a dot that no dict method has")
         self.shadows[name] = shadow.fit(self.base).train(self.training)
 
     def remove(self, name: str) -> ShadowParts:
@@ -159,7 +177,7 @@ class ShadowedBase(nn.Module):
         """The shadows of a call on (B, T) and, with several, which of them each row has, (B,). Raises ValueError."""
         if choice is None or isinstance(choice, (str, ShadowParts)):
             return (self.one(choice),), None
-        if rows is not None or (isinstance(choice, tuple) and len(choice) == 1):  # from `generate`, chosen before
+        if rows is not None:  # from `generate`, chosen before
             return tuple(self.one(one) for one in choice), rows
         if len(choice) != len(input_ids):
             raise ValueError(f"expected a shadow per row, got {len(choice)} for {len(input_ids)} rows")
@@ -180,6 +198,11 @@ class ShadowedBase(nn.Module):
             return super().__getattr__(name)
         except AttributeError:
             return getattr(super().__getattr__("base"), name)
+
+
+@lru_cache
+def _config_class(kind: Any) -> type[PreTrainedConfig]:
+    return type(kind.__name__, (kind,), {"keys_to_ignore_at_inference": NO_PREDICTIONS})
 
 
 def _drop_base(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import torch
@@ -12,8 +13,23 @@ from .heads import ClassifierHeads, pool
 from .network import ShadowNetwork
 
 
+def real_positions(decoder: nn.Module, attention_mask: Tensor) -> Tensor | None:
+    """Positions counted from the first real token of each row, for a decoder that learned one vector for each.
+
+    Args:
+        decoder: f, or the base's.
+        attention_mask: (B, T), 1 at real tokens, padding on either side.
+
+    Returns:
+        (B, T), or None where only distances count (rotary, alibi) and padding on the left moves nothing.
+    """
+    if hasattr(decoder, "rotary_emb") or "position_ids" not in inspect.signature(decoder.forward).parameters:
+        return None
+    return (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
+
+
 class DetachedShadow(nn.Module):
-    """shadow_head(pool(P f(x))): a classifier that needs no base.
+    """shadow_head(pool(s0)) with s0 = P f(x) of equation (1): a classifier that needs no base.
 
     With `prefix_attention` the whole utterance is the prefix, so every token sees every other. Exportable by
     `torch.onnx.export(dynamo=True)` with dynamic batch and length.
@@ -39,23 +55,32 @@ class DetachedShadow(nn.Module):
         self.embedding: nn.Module = network.embedding if embedding is None else embedding
 
     def state(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """s0, (B, T, d); arguments as `forward`."""
+        """s0 (1), (B, T, d); arguments as `forward`."""
         return self._state(self.embedding(input_ids), attention_mask)
 
     def _state(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Tensor:
         prefix = attention_mask.bool() if self.config.prefix_attention else None
-        return self.network(attention_mask=attention_mask, prefix=prefix, inputs_embeds=inputs_embeds)
+        positions = real_positions(self.network.backbone, attention_mask)
+        return self.network(None, attention_mask, prefix, positions, inputs_embeds=inputs_embeds)  # (1)
 
     def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Pooled s0, (B, d); arguments as `forward`."""
+        """Pooled s0 (1), (B, d); arguments as `forward`."""
         return self.pooled(self.embedding(input_ids), attention_mask)
 
     def pooled(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Tensor:
-        """Pooled s0, (B, d), of tokens already embedded: (B, T, d)."""
+        """Pooled s0 (1), (B, d), of tokens already embedded: (B, T, d_s), as f reads them."""
         return pool(self._state(inputs_embeds, attention_mask), attention_mask, self.config.pooling)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """input_ids (B, T), attention_mask (B, T) with 1 at real tokens -> logits (B, num_labels)."""
+        """The answer whose cross entropy is equation (8).
+
+        Args:
+            input_ids: (B, T).
+            attention_mask: (B, T), 1 at real tokens, padding on either side.
+
+        Returns:
+            Logits, (B, num_labels).
+        """
         return self.heads.shadow(self.features(input_ids, attention_mask))
 
     def with_vocabulary(self, kept_ids: Sequence[int] | Tensor) -> DetachedShadow:

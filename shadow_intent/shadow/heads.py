@@ -11,7 +11,7 @@ from .config import ShadowConfig
 
 
 def pool(hidden: Tensor, attention_mask: Tensor | None, pooling: str) -> Tensor:
-    """One vector per row: the mean over the real tokens, or the last real token.
+    """One vector per row, of h_L (4) or of s0 (1): the mean over the real tokens, or the last real token.
 
     Args:
         hidden: (B, T, d).
@@ -32,11 +32,16 @@ def pool(hidden: Tensor, attention_mask: Tensor | None, pooling: str) -> Tensor:
 
 
 class ClassifierHeads(nn.Module):
-    """`base` reads the pooled h_L of the attached model, `shadow` the pooled s0; `shadow` starts as a copy of `base`.
+    """head and shadow_head of equations (8) and (9), for classes.
+
+    `base` reads the pooled h_L of the attached model, `shadow` the pooled s0; `shadow` starts as a copy of `base`.
 
     Args:
         width: d.
         config: num_labels (>= 1 here) and head_bias.
+
+    Raises:
+        ValueError: num_labels is 0.
     """
 
     def __init__(self, width: int, config: ShadowConfig) -> None:

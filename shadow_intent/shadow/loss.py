@@ -34,7 +34,7 @@ def next_token_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def joint_loss(task: Tensor, auxiliary: Tensor, lambda_: float) -> Tensor:
-    """Equation (9) from the loss on head(h_L) and that on shadow_head(s0), equation (8)."""
+    """Equation (9) from the loss on head(h_L) and that on shadow_head(s0), equation (8); all three in nats."""
     return task + lambda_ * auxiliary  # (9)
 
 
@@ -80,17 +80,25 @@ def language_loss(
     return loss
 
 
-def class_loss(logits: Tensor, shadow_logits: Tensor, labels: Tensor, config: ShadowConfig) -> Tensor:
+def class_loss(
+    logits: Tensor,
+    shadow_logits: Tensor,
+    labels: Tensor,
+    config: ShadowConfig,
+    count: Tensor | int | None = None,
+) -> Tensor:
     """Equations (8) and (9) for both classification heads, in nats.
 
     Args:
         logits, shadow_logits: (B, C), of the attached model and of the shadow.
         labels: (B,), class numbers or `IGNORE`.
+        count: labels of the whole step, when this is only one of its batches.
     """
     lambda_ = config.lambda_ if config.lambda_classify is None else config.lambda_classify
     counted = labels.ne(IGNORE)
     logits, shadow_logits, labels = logits[counted], shadow_logits[counted], labels[counted]
-    return _with_auxiliary(label_loss(logits, labels), shadow_logits, logits, labels, lambda_, config.distill, None)
+    loss = label_loss(logits, labels, count)
+    return _with_auxiliary(loss, shadow_logits, logits, labels, lambda_, config.distill, count)
 
 
 def _with_auxiliary(

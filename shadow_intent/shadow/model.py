@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast, SequenceClassifierOutput
+from transformers.utils import can_return_tuple
 
 from .attached import Choice, ShadowedBase
 from .cache import remember_prefix
 from .decoders import decoder_of, head_of, table_of
+from .detached import real_positions
 from .heads import pool
 from .layers import Adapters, RowAdapters, pick
 from .loop import BlockLoop, is_hooked, may_run, run
@@ -43,10 +45,15 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
     `generate` works as for the base, with a key-value cache for base and shadow in one `DynamicCache`: the shadow's
     layers follow the base's. Calls from several threads may run at once.
 
+    Data-parallel training wants every trainable weight in the loss. Freeze what a step leaves out, as
+    `model.heads.requires_grad_(False)` or `model.shadow_named("other").requires_grad_(False)`, before it is wrapped, or
+    have unused parameters found.
+
     In evaluation mode and without gradients the blocks of Llama, Mistral, Qwen2 and Qwen3 run in `BlockLoop`, those of
     other architectures in transformers' own forward.
     """
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: Tensor,
@@ -62,15 +69,17 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         num_items_in_batch: Tensor | int | None = None,
         shadow_state: Tensor | None = None,
         **kwargs: Any,
-    ) -> ShadowedOutput:
+    ) -> ShadowedOutput | ShadowedClasses:
         """Next-token logits, equations (1)-(7), and with labels the joint loss (8)(9), in nats a token.
+
+        With class labels (B,) instead what `classify` gives, so that wrappers such as DDP need only this.
 
         Args:
             input_ids: (B, T).
             attention_mask: (B, past + T), 1 at real tokens, padding on either side; None: all are real.
             position_ids: (B, T); None counts from the number of past tokens, as the base does.
             past_key_values: a `DynamicCache`, extended in place.
-            labels: (B, T), not shifted, -100 where they do not count.
+            labels: (B, T), not shifted, or (B,) class numbers; -100 where they do not count.
             use_cache: True makes a cache when none is given. None: only if one is given.
             logits_to_keep: as transformers: how many last positions get logits, 0 for all. Not with labels.
             prefix_length: (B,), real tokens of the prompt. Needed with `prefix_attention`, refused without.
@@ -78,15 +87,20 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             shadow_rows: (B,), with a tuple of shadows: which of them each row has.
             num_items_in_batch: labels of a whole training step, to divide the loss by, as `Trainer` gives it.
             shadow_state: s0 of these tokens, (B, T, d), when it is known and in the shadow's cache already.
-            kwargs: handed to the base.
+            kwargs: handed to the base; return_dict=False gives a tuple, as of transformers.
 
         Raises:
-            ValueError: a shadow that is not here, labels with several shadows, a prefix_length missing or not wanted,
-                or a cache that other shadows filled.
+            ValueError: a shadow that is not here, labels of another shape, with several shadows, or with arguments they
+                do not go with, class labels without heads, a prefix_length missing or not wanted, or a cache that other
+                shadows filled.
         """
         shadows, rows = self.choose(shadow, shadow_rows, input_ids)
-        if labels is not None and len(shadows) > 1:
-            raise ValueError("labels were given with several shadows; train one at a time, each has its own loss")
+        if labels is not None:
+            _fit_labels(labels, input_ids, shadows, logits_to_keep)
+            if labels.ndim == 1:
+                whole = {"position_ids": position_ids, "past_key_values": past_key_values, "shadow_state": shadow_state}
+                _refuse("class labels", **whole, prefix_length=prefix_length)
+                return self.classify(input_ids, attention_mask, labels, shadows[0], num_items_in_batch)
         sizes = [(shadow.serial, shadow.network.backbone.config) for shadow in shadows]
         cache = self.caches.prepare(past_key_values, bool(use_cache), sizes)
         state = shadow_state
@@ -96,19 +110,8 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             remember_prefix(cache, prefix_length)
         adapters = [shadow.steering() for shadow in shadows]
         steering = adapters[0] if rows is None else RowAdapters(adapters, rows)
-        wanted = any(value is not None and value is not False for key, value in kwargs.items() if key != "return_dict")
-        loop = None if wanted else self._block_loop(cache, input_ids.device)
-        output: Any
-        inputs: dict[str, Any] = {
-            "attention_mask": attention_mask,
-            "position_ids": position_ids,
-            "past_key_values": cache,
-        }
-        if loop is not None:
-            output = self._loop_through(loop, steering, state, input_ids, logits_to_keep, **inputs)
-        else:
-            keep = {"use_cache": cache is not None, "logits_to_keep": logits_to_keep}
-            output = self._run(self.base, steering, state, input_ids=input_ids, **inputs, **keep, **kwargs)
+        inputs = {"attention_mask": attention_mask, "position_ids": position_ids, "past_key_values": cache}
+        output = self._through_base(steering, state, input_ids, logits_to_keep, inputs, kwargs)
         loss = None
         if labels is not None:
             loss = language_loss(
@@ -126,17 +129,21 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
     def classify(
         self,
         input_ids: Tensor,
-        attention_mask: Tensor,
+        attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         shadow: str | ShadowParts | None = None,
+        num_items_in_batch: Tensor | int | None = None,
     ) -> ShadowedClasses:
-        """Classes of whole utterances, by both heads; the whole utterance is the prefix.
+        """Classes of whole utterances by both heads, equations (1)-(7), and with labels the joint loss (8)(9).
+
+        The whole utterance is the prefix.
 
         Args:
             input_ids: (B, T).
-            attention_mask: (B, T), 1 at real tokens.
+            attention_mask: (B, T), 1 at real tokens, padding on either side; None: all are real.
             labels: (B,), -100 where they do not count.
             shadow: which one; None: the one in use.
+            num_items_in_batch: labels of a whole training step, to divide the loss by.
 
         Raises:
             ValueError: the shadow is not here, or has no classification heads.
@@ -145,21 +152,20 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         config, heads = chosen.config, chosen.heads
         if heads is None:
             raise ValueError("no classification heads here; set num_labels in the config")
+        attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         length = attention_mask.sum(-1) if config.prefix_attention else None
-        state = self._initial_state((chosen,), None, input_ids, attention_mask, None, None, length)  # (1)  (B, T, d)
-        output = self._run(
-            decoder_of(self.base),
-            chosen.steering(),
-            state,
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            use_cache=False,
-        )
+        positions = real_positions(chosen.network.backbone, attention_mask)
+        state = self._initial_state((chosen,), None, input_ids, attention_mask, positions, None, length)  # (1)
+        decoder = decoder_of(self.base)
+        inputs = {"attention_mask": attention_mask, "position_ids": real_positions(decoder, attention_mask)}
+        output = self._run(decoder, chosen.steering(), state, input_ids=input_ids, use_cache=False, **inputs)
         mask, last = attention_mask.to(state.device), output.last_hidden_state.to(state.device)  # of a sharded base
         hidden = pool(last, mask, config.pooling)  # h_L  (B, d)
         logits = heads.base(hidden.to(heads.base.weight.dtype))  # (B, C)
         shadow_logits = heads.shadow(pool(state, mask, config.pooling))  # (B, C)
-        loss = None if labels is None else class_loss(logits, shadow_logits, labels.to(logits.device), config)
+        loss = None
+        if labels is not None:
+            loss = class_loss(logits, shadow_logits, labels.to(logits.device), config, num_items_in_batch)
         return ShadowedClasses(loss=loss, logits=logits, shadow_logits=shadow_logits)
 
     def generate(self, inputs: Tensor | None = None, *args: Any, shadow: Choice = None, **kwargs: Any) -> Any:
@@ -170,17 +176,26 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         Without attention_mask every token counts as real: padding is never guessed from token ids.
 
         Args:
+            inputs: (B, T), or by the name input_ids.
             shadow: which one, or one per row; None: the one in use. It stays the same to the end.
+
+        Raises:
+            ValueError: no token ids, several rows that go on from a cache without an attention_mask (B, past + T), or
+                what `forward` refuses.
         """
-        ids = kwargs.pop("input_ids") if inputs is None else inputs
-        mask = kwargs.pop("attention_mask", None)
+        ids = kwargs.pop("input_ids", None) if inputs is None else inputs
+        if ids is None or kwargs.get("inputs_embeds") is not None:
+            raise ValueError("generate needs the prompt as token ids (B, T), which the shadow reads too; not as embeds")
+        mask, begun = kwargs.pop("attention_mask", None), kwargs.get("past_key_values")
+        if mask is None and len(ids) > 1 and isinstance(begun, Cache) and begun.get_seq_length():
+            raise ValueError("several rows that go on from a cache need an attention_mask (B, past + T) of all turns")
         mask = torch.ones_like(ids) if mask is None else mask
         shadows, rows = self.choose(shadow, None, ids)
-        kwargs |= {"shadow": shadows} if rows is None else {"shadow": shadows, "shadow_rows": rows}
+        kwargs |= {"shadow": shadows[0]} if rows is None else {"shadow": shadows, "shadow_rows": rows}
         if any(shadow.config.prefix_attention for shadow in shadows):
-            begun = getattr(kwargs.get("past_key_values"), "prefix_length", None)
-            kwargs.setdefault("prefix_length", mask.sum(-1) if begun is None else begun)
-        return super().generate(ids, *args, attention_mask=mask, **kwargs)
+            length = getattr(begun, "prefix_length", None)
+            kwargs.setdefault("prefix_length", mask.sum(-1) if length is None else length)
+        return GenerationMixin.generate(cast(Any, self), ids, *args, attention_mask=mask, **kwargs)
 
     def draft(self, input_ids: Tensor, cache: Cache, shadow: ShadowParts) -> Tensor:
         """s0 of new tokens (B, T), (B, T, d), which are then in the shadow's cache, but not in the base's.
@@ -199,6 +214,23 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         if cache is None or not cache.get_seq_length():  # blocks may have been moved, hooked or quantised since
             self._loop = BlockLoop.of(decoder_of(self.base), self._own_blocks)
         return self._loop
+
+    def _through_base(
+        self,
+        steering: Adapters | RowAdapters,
+        state: Tensor,
+        input_ids: Tensor,
+        logits_to_keep: int | Tensor,
+        inputs: dict[str, Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """What the steered base gives, in the loop where that will do."""
+        wanted = any(value is not None and value is not False for value in kwargs.values())
+        loop = None if wanted else self._block_loop(inputs["past_key_values"], input_ids.device)
+        if loop is not None:
+            return self._loop_through(loop, steering, state, input_ids, logits_to_keep, **inputs)
+        keep = {"use_cache": inputs["past_key_values"] is not None, "logits_to_keep": logits_to_keep}
+        return self._run(self.base, steering, state, input_ids=input_ids, **inputs, **keep, **kwargs)
 
     def _loop_through(
         self,
@@ -244,3 +276,23 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             for shadow, part in zip(shadows, caches, strict=True)
         ]
         return states[0] if rows is None else pick(states, rows)
+
+
+def _fit_labels(
+    labels: Tensor, input_ids: Tensor, shadows: Sequence[ShadowParts], logits_to_keep: int | Tensor
+) -> None:
+    """Raises ValueError when a loss cannot be had for labels (B, T) or (B,)."""
+    if len(shadows) > 1:
+        raise ValueError("labels were given with several shadows; train one at a time, each has its own loss")
+    if labels.shape not in (input_ids.shape, input_ids.shape[:1]):
+        raise ValueError(
+            f"labels must be token ids {tuple(input_ids.shape)} or classes {tuple(input_ids.shape[:1])}, "
+            f"got {tuple(labels.shape)}"
+        )
+    _refuse("labels", logits_to_keep=logits_to_keep if isinstance(logits_to_keep, Tensor) else logits_to_keep or None)
+
+
+def _refuse(what: str, **given: object) -> None:
+    """Raises ValueError when arguments were given that do not go with `what`."""
+    if names := [name for name, value in given.items() if value is not None]:
+        raise ValueError(f"{what} do not go with {', '.join(names)}: they need the whole text; leave that out")

@@ -42,5 +42,9 @@ def attach(
         config: the shadow's numbers.
         adapters: trained ones; None makes fresh ones, which leave the base's logits bit for bit as they are.
         heads: trained ones; None makes fresh ones if the config has num_labels.
+
+    Raises:
+        ValueError: the base has a shadow already, keeps its blocks elsewhere, or is not the one these parts are for:
+            another width or number of blocks.
     """
     return ShadowedModel(base, Shadow(config, network, adapters, heads))

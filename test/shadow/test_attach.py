@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import BLOCKS, WIDTH, Batch, Build, excite, make_llama
 from torch import nn
-from transformers import LlamaForCausalLM, PreTrainedModel
+from transformers import DynamicCache, LlamaForCausalLM, PreTrainedModel
 
 from shadow_intent.shadow import ShadowConfig, ShadowNetwork, attach
 
@@ -106,6 +106,51 @@ def test_the_bare_base_still_answers_as_itself_while_attached(
     model = trained(llama)
     model(ids, attention_mask=mask)
     assert torch.equal(llama(ids, attention_mask=mask).logits, expected)
+
+
+@pytest.mark.parametrize("graph", [False, True], ids=["loop", "transformers"])
+def test_outputs_come_as_a_tuple_on_request(base: PreTrainedModel, batch: Batch, trained: Build, graph: bool) -> None:
+    ids, mask = batch
+    labels = torch.tensor([1, 2])
+    model = trained(base, num_labels=3)
+    with torch.set_grad_enabled(graph):
+        expected = model(ids, attention_mask=mask), model(ids, attention_mask=mask, labels=labels)
+        logits, state = model(ids, attention_mask=mask, return_dict=False)
+        classes = model(ids, attention_mask=mask, labels=labels, return_dict=False)
+    torch.testing.assert_close((logits, state), (expected[0].logits, expected[0].shadow_state))
+    torch.testing.assert_close(classes, expected[1].to_tuple())
+
+
+def test_class_labels_lead_to_the_classes(llama: PreTrainedModel, batch: Batch, trained: Build) -> None:
+    ids, mask = batch
+    labels = torch.tensor([1, 2])
+    model = trained(llama, num_labels=3)
+    got, expected = model(ids, attention_mask=mask, labels=labels), model.classify(ids, mask, labels)
+    assert type(got) is type(expected)
+    torch.testing.assert_close(got.to_tuple(), expected.to_tuple())
+    torch.testing.assert_close(
+        model(ids, labels=labels).to_tuple(), model.classify(ids, torch.ones_like(ids), labels).to_tuple()
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"labels": torch.zeros(2, 7, dtype=torch.long), "logits_to_keep": 3}, "logits_to_keep"),
+        ({"labels": torch.zeros(2, 7, dtype=torch.long), "logits_to_keep": torch.tensor([1])}, "logits_to_keep"),
+        ({"labels": torch.zeros(2, 3, dtype=torch.long)}, r"\(2, 7\) or classes \(2,\), got \(2, 3\)"),
+        ({"labels": torch.zeros(3, dtype=torch.long)}, r"got \(3,\)"),
+        ({"labels": torch.zeros(2, dtype=torch.long)}, "num_labels"),
+        ({"labels": torch.zeros(2, dtype=torch.long), "prefix_length": torch.ones(2)}, "prefix_length"),
+        ({"labels": torch.zeros(2, dtype=torch.long), "past_key_values": DynamicCache()}, "past_key_values"),
+    ],
+    ids=str,
+)
+def test_labels_that_do_not_fit_are_refused(
+    llama: PreTrainedModel, batch: Batch, trained: Build, wrong: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        trained(llama)(batch[0], **wrong)
 
 
 def test_a_second_shadow_is_refused(llama: PreTrainedModel, trained: Build) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import onnxruntime
 import pytest
 import torch
-from tiny import WIDTH, Batch, Build
-from transformers import LlamaForCausalLM, PreTrainedModel
+from tiny import BLOCKS, VOCABULARY, WIDTH, Batch, Build, excite
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM, PreTrainedModel
 
 from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, ShadowNetwork, pool, to_onnx
 
@@ -35,6 +35,27 @@ def test_padding_changes_nothing(base: PreTrainedModel, batch: Batch, pooling: s
     shadow = make_detached(base, pooling=pooling)
     alone = shadow(ids[:1, mask[0].bool()], torch.ones(1, 4, dtype=torch.long))
     torch.testing.assert_close(shadow(ids, mask)[:1], alone, atol=1e-5, rtol=1e-5)
+
+
+def make_gpt2() -> PreTrainedModel:
+    sizes = {"n_embd": WIDTH, "n_layer": BLOCKS, "n_head": 4, "n_positions": 64, "vocab_size": VOCABULARY}
+    return GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=None, eos_token_id=None)).eval()
+
+
+@pytest.mark.parametrize("prefix", [False, True], ids=["causal", "prefix"])
+def test_learned_positions_count_from_the_first_real_token(batch: Batch, trained: Build, prefix: bool) -> None:
+    """GPT-2 by itself counts through the padding."""
+    ids, mask = batch
+    base = make_gpt2()
+    excite(base.transformer.wpe, 1.0)
+    model = trained(base, num_labels=5, prefix_attention=prefix)
+    together = model.classify(ids, mask)
+    for row in range(2):
+        seen = mask[row].bool()
+        alone = model.classify(ids[row : row + 1, seen])  # without a mask all are real
+        for name in ("logits", "shadow_logits"):
+            torch.testing.assert_close(together[name][row : row + 1], alone[name], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.detached()(ids, mask), together.shadow_logits)
 
 
 def test_the_detached_shadow_is_what_the_attached_model_trains(

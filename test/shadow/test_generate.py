@@ -175,6 +175,40 @@ def test_a_conversation_goes_on_from_its_cache(base: PreTrainedModel, trained: B
     assert [layer.get_seq_length() for layer in again.past_key_values.layers] == [21] * (BLOCKS + 2)
 
 
+@pytest.mark.parametrize("prefix", [False, True], ids=["causal", "prefix"])
+def test_padded_rows_go_on_from_their_cache(
+    base: PreTrainedModel, left_batch: Batch, trained: Build, prefix: bool
+) -> None:
+    """Two rows, one padded on the left, over two turns: each says what it would alone and without a cache."""
+    ids, mask = left_batch
+    model = trained(base, prefix_attention=prefix)
+    options = {"max_new_tokens": NEW, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+    first = model.generate(ids, attention_mask=mask, **options)
+    asked = torch.cat([first.sequences, torch.randint(1, VOCABULARY, (2, 4))], dim=1)
+    with pytest.raises(ValueError, match="need an attention_mask"):
+        model.generate(asked, past_key_values=first.past_key_values, **options)
+    seen = torch.cat([mask, torch.ones(2, NEW + 4, dtype=torch.long)], dim=1)
+    again = model.generate(asked, attention_mask=seen, past_key_values=first.past_key_values, **options)
+    for row in range(2):
+        begun = {"prefix_length": mask[row : row + 1].sum(-1)} if prefix else {}
+        alone = model.generate(asked[row : row + 1, seen[row].bool()], use_cache=False, **begun, **options)
+        assert torch.equal(again.sequences[row, -NEW:], alone.sequences[0, -NEW:])
+        for one, other in zip(again.logits, alone.logits, strict=True):
+            torch.testing.assert_close(one[row], other[0], atol=1e-5, rtol=1e-5)
+
+
+def test_rows_without_padding_need_no_mask_for_an_empty_cache(llama: PreTrainedModel, trained: Build) -> None:
+    model, ids = trained(llama), torch.randint(1, VOCABULARY, (2, 5))
+    options = {"max_new_tokens": 3, "do_sample": False}
+    assert torch.equal(model.generate(ids, past_key_values=DynamicCache(), **options), model.generate(ids, **options))
+
+
+@pytest.mark.parametrize("given", [{}, {"inputs_embeds": torch.zeros(1, 2, WIDTH)}], ids=["nothing", "embeds"])
+def test_a_prompt_that_is_not_token_ids_is_refused(llama: PreTrainedModel, trained: Build, given: dict) -> None:
+    with pytest.raises(ValueError, match="as token ids"):
+        trained(llama).generate(**given)
+
+
 def test_a_cancelled_generation_ends_and_leaves_the_next_one_alone(llama: PreTrainedModel, trained: Build) -> None:
     class Cancelled(StoppingCriteria):
         def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:

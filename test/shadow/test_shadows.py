@@ -15,12 +15,12 @@ from shadow_intent.shadow import Adapters, Shadow, ShadowConfig, ShadowedModel, 
 OPTIONS = {"max_new_tokens": 5, "do_sample": False}
 
 
-def another(base: PreTrainedModel, **settings: object) -> Shadow:
-    """Of another rank, depth and dialect."""
+def another(base: PreTrainedModel, sizes: dict[str, int] | None = None, **settings: object) -> Shadow:
+    """Of another rank, depth and dialect, and perhaps other sizes."""
     config = ShadowConfig(**{"dialect": "peft", "rank": 5, "num_layers": 1, "dropout": 0.0, **settings})
     adapters = Adapters(WIDTH, BLOCKS, config)
     excite(adapters)
-    return Shadow(config, ShadowNetwork.random(base, config), adapters).eval()
+    return Shadow(config, ShadowNetwork.random(base, config, **(sizes or {})), adapters).eval()
 
 
 @pytest.fixture
@@ -64,8 +64,32 @@ def test_each_row_has_its_own_shadow(two: ShadowedModel, left_batch: Batch, opti
         here = slice(row, row + 1)
         single = two.generate(ids[here], attention_mask=mask[here], shadow=name, **OPTIONS, **options)
         assert torch.equal(got[here], single)
-    with pytest.raises(ValueError, match="a shadow per row, got 2 for 4 rows"):
-        two(ids, shadow=names[:2])
+    for count in (1, 2):
+        with pytest.raises(ValueError, match=f"a shadow per row, got {count} for 4 rows"):
+            two(ids, shadow=names[:count])
+
+
+@pytest.mark.parametrize("options", [{}, {"use_cache": False}], ids=str)
+def test_rows_may_have_shadows_of_different_widths(
+    llama: PreTrainedModel, trained: Build, left_batch: Batch, options: dict
+) -> None:
+    """f of the second is half as wide and has smaller heads, so its keys and values have another shape."""
+    ids, mask = (torch.cat([x, x]) for x in left_batch)
+    other = another(llama, {"hidden_size": WIDTH // 2, "head_dim": 4})
+    excite(other.network, 0.2)
+    model = trained(llama)
+    model.add("other", other)
+    names = ["other", "default", "default", "other"]
+    got = model.generate(ids, attention_mask=mask, shadow=names, **OPTIONS, **options)
+    states = model(ids, attention_mask=mask, shadow=names).shadow_state
+    for row, name in enumerate(names):
+        here = slice(row, row + 1)
+        single = model.generate(ids[here], attention_mask=mask[here], shadow=name, **OPTIONS, **options)
+        assert torch.equal(got[here], single)
+        state = model(ids[here], attention_mask=mask[here], shadow=name).shadow_state
+        real = mask[row].bool()
+        torch.testing.assert_close(states[row, real], state[0, real], atol=1e-5, rtol=1e-5)
+    assert (states[0, -1] - states[2, -1]).abs().max() > 1e-2
 
 
 def test_labels_with_several_shadows_are_refused(two: ShadowedModel, left_batch: Batch) -> None:
@@ -97,6 +121,13 @@ def test_names_that_are_not_there_or_in_use_are_refused(two: ShadowedModel) -> N
         two(torch.ones(1, 2, dtype=torch.long), shadow="third")
     with pytest.raises(ValueError, match="in use"):
         two.remove("default")
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "keys", "training"])
+def test_names_that_no_module_can_have_are_refused(two: ShadowedModel, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be called"):
+        two.add(name, two.shadow)
+    assert set(two.shadows) == {"default", "other"}
 
 
 @pytest.mark.parametrize("wrong", ["width", "blocks"])

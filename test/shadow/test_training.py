@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from shadow_intent.shadow import (
     Adapters,
+    Shadow,
     ShadowConfig,
     ShadowedModel,
     ShadowNetwork,
@@ -30,6 +31,7 @@ from shadow_intent.shadow import (
 from shadow_intent.shadow.layers import Carry, ShadowedBlock
 
 RATE = 0.03
+CLASSES = 3
 
 
 def fresh(**settings: Any) -> ShadowedModel:
@@ -43,6 +45,20 @@ def examples(count: int = 24) -> list[dict[str, Tensor]]:
     """Runs of consecutive tokens: easy to learn."""
     starts = torch.arange(count) % (VOCABULARY - 10) + 1
     return [{"input_ids": start + torch.arange(8), "labels": start + torch.arange(8)} for start in starts]
+
+
+def classified(count: int = 24) -> list[dict[str, Tensor]]:
+    """The same padded on the left, neighbours in one class."""
+    rows = []
+    for i, row in enumerate(examples(count)):
+        mask = (torch.arange(8) >= i % 4).long()
+        label = torch.tensor(i * CLASSES // count)
+        rows.append({"input_ids": row["input_ids"] * mask, "attention_mask": mask, "labels": label})
+    return rows
+
+
+def batch_of(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def trainer(model: ShadowedModel, folder: Path, **settings: Any) -> Trainer:
@@ -80,6 +96,55 @@ def test_trainer_learns(tmp_path: Path, settings: dict) -> None:
     assert whole_loss(run.model) < before - 0.05
 
 
+def test_trainer_learns_classes_and_tells_them(tmp_path: Path) -> None:
+    run = trainer(fresh(num_labels=CLASSES), tmp_path)
+    run.train_dataset, run.args.max_steps, run.args.per_device_eval_batch_size = classified(), 12, 5
+    before = run.evaluate(classified())["eval_loss"]
+    run.train()
+    told = run.predict(classified())
+    rows = batch_of(classified())
+    with torch.no_grad():
+        expected = run.model.eval()(**rows)
+    assert told.metrics["test_loss"] < before - 0.1
+    assert told.metrics["test_loss"] == pytest.approx(expected.loss.item(), rel=0.02)  # the last batch is smaller
+    torch.testing.assert_close(torch.from_numpy(told.predictions), expected.logits, atol=1e-5, rtol=1e-5)
+    both = run.predict(classified(), ignore_keys=[]).predictions
+    torch.testing.assert_close(torch.from_numpy(both[1]), expected.shadow_logits, atol=1e-5, rtol=1e-5)
+
+
+def test_trainer_predicts_logits_and_nothing_else(tmp_path: Path) -> None:
+    run = trainer(fresh(), tmp_path)
+    run.args.per_device_eval_batch_size = 6
+    ids = batch_of(examples())["input_ids"]
+    for rows in (examples(), [{"input_ids": row["input_ids"]} for row in examples()]):
+        told = run.predict(rows)
+        assert told.predictions.shape == (24, 8, VOCABULARY)
+        with torch.no_grad():
+            torch.testing.assert_close(torch.from_numpy(told.predictions), run.model.eval()(ids).logits)
+    assert run.evaluate(examples())["eval_loss"] == pytest.approx(whole_loss(run.model), abs=1e-5)
+
+
+def test_what_trainer_reads_off_the_config_stays_out_of_the_base() -> None:
+    model = fresh()
+    assert model.config.keys_to_ignore_at_inference == ["past_key_values", "shadow_state", "shadow_logits"]
+    assert model.config.to_dict() == model.base.config.to_dict()
+    assert model.base.config.keys_to_ignore_at_inference == ["past_key_values"]
+    model.config.pad_token_id = 7
+    assert model.base.config.pad_token_id == 7
+
+
+@pytest.mark.parametrize("kind", ["language", "classes"])
+def test_a_batch_of_a_step_weighs_by_its_labels(kind: str) -> None:
+    """Told how many labels a step has, the losses of its batches add up to that of all rows."""
+    rows = batch_of(classified() if kind == "classes" else examples())
+    rows["labels"][:5] = -100
+    model = fresh(num_labels=CLASSES).eval()
+    count = rows["labels"].ne(-100).sum() if kind == "classes" else rows["labels"][:, 1:].ne(-100).sum()
+    parts = [{name: value[part] for name, value in rows.items()} for part in (slice(7), slice(7, None))]
+    split = sum(model(**part, num_items_in_batch=count).loss for part in parts)
+    torch.testing.assert_close(split, model(**rows).loss)
+
+
 def test_trainer_saves_the_shadow_alone_and_goes_on_with_the_same_losses(tmp_path: Path) -> None:
     run = trainer(fresh(dropout=0.2), tmp_path)
     run.train()
@@ -109,14 +174,33 @@ def test_accumulated_batches_weigh_as_one(tmp_path: Path) -> None:
     assert together[0] == pytest.approx(together[1], rel=1e-4)
 
 
-def steps(model: Any, optimizer: torch.optim.Optimizer, part: slice, accelerator: Accelerator | None = None) -> None:
-    data = examples(8)
-    ids = torch.stack([example["input_ids"] for example in data])[part]
+def steps(
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    part: slice,
+    accelerator: Accelerator | None = None,
+    rows: list[dict[str, Tensor]] | None = None,
+) -> None:
+    batch = batch_of((rows or examples(8))[part])
     for _ in range(3):
-        loss = model(input_ids=ids, labels=ids).loss
+        loss = model(**batch).loss
         loss.backward() if accelerator is None else accelerator.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
+
+
+def side_by_side(kind: str) -> tuple[ShadowedModel, torch.optim.Optimizer, list[dict[str, Tensor]]]:
+    """What two processes train: next tokens, classes, or next tokens beside heads and a shadow that are frozen."""
+    model = fresh() if kind == "language" else fresh(num_labels=CLASSES)
+    if kind == "frozen":
+        model.add("other", Shadow(model.shadow_config, ShadowNetwork.cut(make_llama(), model.shadow_config)))
+        for part in (model.heads, model.shadow_named("other")):
+            part.requires_grad_(False)
+    rows = classified(8) if kind == "classes" else examples(8)
+    return model, torch.optim.SGD(parameter_groups(model, 1.0)), rows
+
+
+KINDS = ("language", "classes", "frozen")
 
 
 def in_a_process_of_two(folder: str) -> None:
@@ -124,25 +208,29 @@ def in_a_process_of_two(folder: str) -> None:
     AcceleratorState._reset_state(reset_partial_state=True)  # inherited from what other tests did in this process
     accelerator = Accelerator(cpu=True)
     assert accelerator.num_processes == 2
-    model = fresh()
-    whole, optimizer = accelerator.prepare(model, torch.optim.SGD(parameter_groups(model, 1.0)))
-    assert type(whole).__name__ == "DistributedDataParallel"
-    steps(whole, optimizer, slice(accelerator.process_index, None, 2), accelerator)
-    torch.save(accelerator.unwrap_model(whole).state_dict(), f"{folder}/{accelerator.process_index}.pt")
+    for kind in KINDS:
+        model, optimizer, rows = side_by_side(kind)
+        whole, optimizer = accelerator.prepare(model, optimizer)
+        assert type(whole).__name__ == "DistributedDataParallel"
+        steps(whole, optimizer, slice(accelerator.process_index, None, 2), accelerator, rows)
+        torch.save(accelerator.unwrap_model(whole).state_dict(), f"{folder}/{kind}{accelerator.process_index}.pt")
 
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Data-parallel on CPU: each takes every other row, both end with the weights of one that takes all rows."""
     accelerate.debug_launcher(in_a_process_of_two, (str(tmp_path),), num_processes=2)
-    alone = fresh()
-    before = deepcopy(alone.state_dict())
-    steps(alone, torch.optim.SGD(parameter_groups(alone, 1.0)), slice(None))
-    assert all((weight - before[name]).abs().max() > 1e-4 for name, weight in alone.state_dict().items())
-    for rank in (0, 1):
-        weights = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        assert weights.keys() == alone.state_dict().keys()
+    for kind in KINDS:
+        alone, optimizer, rows = side_by_side(kind)
+        before = deepcopy(alone.state_dict())
+        steps(alone, optimizer, slice(None), rows=rows)
+        trained = dict(alone.shadows.named_parameters(prefix="shadows"))
         for name, weight in alone.state_dict().items():
-            torch.testing.assert_close(weights[name], weight, atol=1e-5, rtol=1e-4)
+            assert ((weight - before[name]).abs().max() > 1e-5) == trained[name].requires_grad, name
+        for rank in (0, 1):
+            weights = torch.load(tmp_path / f"{kind}{rank}.pt", weights_only=True)
+            assert weights.keys() == alone.state_dict().keys()
+            for name, weight in alone.state_dict().items():
+                torch.testing.assert_close(weights[name], weight, atol=1e-5, rtol=1e-4)
 
 
 def gradients(model: ShadowedModel) -> list[Tensor]:
