@@ -49,28 +49,37 @@ class DraftHead:
     Args:
         base: whose head it is.
         ids: tokens that may be proposed; None: all.
+
+    Raises:
+        ValueError: the head is offloaded, so that its rows cannot be read.
     """
 
     def __init__(self, base: Any, ids: Sequence[int] | Tensor | None) -> None:
         head = head_of(base)
+        if head.weight.is_meta:
+            raise ValueError(
+                "drafting reads the rows of the output head, expected on a device, got offloaded ones (meta); "
+                "keep the head on a device, or use the model's own generate"
+            )
         self._vocabulary = head.weight.shape[0]
         self._ids = None if ids is None else torch.as_tensor(ids, dtype=torch.long).to(head.weight.device)
         self._rows = head.weight if self._ids is None else head.weight.detach()[self._ids].contiguous()
         self._bias = head.bias if head.bias is None or self._ids is None else head.bias.detach()[self._ids]
 
     def logits(self, state: Tensor) -> Tensor:
-        """s0 (1, d) -> (1, rows)."""
-        return torch.nn.functional.linear(state.to(self._rows.dtype), self._rows, self._bias)
+        """s0 (1, d) -> (1, rows), on the device of s0: that of a sharded base's head may be another."""
+        there = state.to(self._rows.device, self._rows.dtype)
+        return torch.nn.functional.linear(there, self._rows, self._bias).to(state.device)
 
     def token(self, row: Tensor) -> Tensor:
         """The token that a row stands for, (1,) -> (1,)."""
-        return row if self._ids is None else self._ids[row]
+        return row if self._ids is None else self._ids[row.to(self._ids.device)].to(row.device)
 
     def over_vocabulary(self, logits: Tensor) -> Tensor:
         """(1, rows) -> (1, V), minus infinity at tokens that are never proposed."""
         if self._ids is None:
             return logits
-        return logits.new_full((1, self._vocabulary), float("-inf")).index_copy(1, self._ids, logits)
+        return logits.new_full((1, self._vocabulary), float("-inf")).index_copy(1, self._ids.to(logits.device), logits)
 
 
 class Writer:
@@ -108,7 +117,7 @@ class Writer:
         assert output.past_key_values is not None
         assert output.logits is not None
         output.past_key_values.activate_past_recording()  # or layers with a window could not be cropped
-        self.scores = [self._processors(input_ids, output.logits[:, -1].float())]
+        self.scores = [self._processors(input_ids, output.logits[:, -1].float().to(input_ids.device))]
         first = self._pick(self.scores[0])
         return Speculation(torch.cat([input_ids, first.view(1, 1)], dim=1), output.past_key_values)
 
@@ -176,7 +185,7 @@ class Writer:
 
     def _propose(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor | None]:
         """The shadow's next token and, when sampling, the distribution (V,) it was drawn from."""
-        told = self._head.logits(state[:, -1])  # (1, V or fewer)
+        told = self._head.logits(state[:, -1].to(tokens.device))  # (1, V or fewer)
         if not self._processors and not self._sample:
             return self._head.token(told.argmax(-1)), None
         scores = self._head.over_vocabulary(told.float())
@@ -192,7 +201,7 @@ class Writer:
         """The attached model's logits after each of the tokens, (T, V)."""
         output = self._model(tokens, past_key_values=cache, shadow=self._shadow, shadow_state=states)
         assert output.logits is not None
-        return output.logits[0].float()
+        return output.logits[0].float().to(tokens.device)
 
     def _pick(self, scores: Tensor) -> Tensor:
         """A token of the model's own, (1,)."""

@@ -79,16 +79,33 @@ def to_classifier(shadow: ShadowParts, labels: dict[int, str] | None = None) -> 
 
 
 class DetachedLanguage(nn.Module):
-    """head(P f(x)): next-token logits without the base's blocks; shares all weights."""
+    """Next-token logits without the base's blocks, head(s0) with s0 = P f(x) of equation (1); shares all weights.
+
+    Args:
+        base: lends its output head.
+    """
 
     def __init__(self, shadow: ShadowParts, base: PreTrainedModel) -> None:
         super().__init__()
         self.network = shadow.network
+        self.config = shadow.config
         self.embedding = shadow.network.embedding
         self.head = head_of(base)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, prefix: Tensor | None = None) -> Tensor:
-        """input_ids (B, T), attention_mask (B, T), prefix (B, T) bool or None -> logits (B, T, V)."""
+        """input_ids (B, T), attention_mask (B, T), prefix (B, T) bool -> logits (B, T, V).
+
+        Args:
+            prefix: the tokens of the prompt, see `prefix_mask`; needed with prefix_attention and only then.
+
+        Raises:
+            ValueError: prefix attention without a prefix, or a prefix without it.
+        """
+        if self.config.prefix_attention != (prefix is not None):
+            raise ValueError(
+                f"prefix: expected {'(B, T) bool' if prefix is None else 'None'} with prefix_attention="
+                f"{self.config.prefix_attention}, got {'None' if prefix is None else tuple(prefix.shape)}"
+            )
         state = self.network(None, attention_mask, prefix, inputs_embeds=self.embedding(input_ids))  # (1)
         logits: Tensor = self.head(state)
         return logits
@@ -97,17 +114,21 @@ class DetachedLanguage(nn.Module):
 def to_onnx(detached: DetachedShadow | DetachedLanguage, path: str | Path) -> None:
     """Writes input_ids (B, T), attention_mask (B, T) -> logits, both dimensions dynamic. Needs onnxscript.
 
-    A classifier gives (B, num_labels), a language model (B, T, V).
+    A classifier gives (B, num_labels), a language model (B, T, V). A language model with prefix_attention has a third
+    input, prefix (B, T) bool: the tokens of the prompt, see `prefix_mask`.
     """
     detached.eval()
     ids = torch.ones(2, 8, dtype=torch.long)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    if isinstance(detached, DetachedLanguage) and detached.config.prefix_attention:
+        inputs["prefix"] = torch.ones_like(ids).bool()
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}
     program = torch.onnx.export(
         detached,
-        (ids, torch.ones_like(ids)),
-        input_names=["input_ids", "attention_mask"],
+        tuple(inputs.values()),
+        input_names=list(inputs),
         output_names=["logits"],
-        dynamic_shapes=(axes, axes),
+        dynamic_shapes=(axes,) * len(inputs),
         dynamo=True,
         verbose=False,
     )

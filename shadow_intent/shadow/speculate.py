@@ -38,6 +38,9 @@ class Speculator:
         longest: most tokens of a draft.
         length: always draft that many instead of adapting.
         costs: see `Costs`.
+
+    Raises:
+        ValueError: the base's output head is offloaded.
     """
 
     def __init__(
@@ -114,12 +117,13 @@ class Speculator:
             streamer.end()
         return result
 
-    def calibrate(self, input_ids: Tensor, clock: Callable[[], float], repeats: int = 3) -> Costs:
-        """Measures `costs` on this machine and uses them from now on. About forty passes.
+    def calibrate(self, input_ids: Tensor, clock: Callable[[], float], repeats: int = 9) -> Costs:
+        """Measures `costs` on this machine and uses them from now on. About a hundred passes.
 
         Args:
             input_ids: (1, T), a prompt as they come, with T >= 16.
             clock: seconds, such as time.perf_counter.
+            repeats: of each measurement; the least counts. Few of them give costs that differ from run to run.
         """
         lengths = sorted({n for n in (1, 2, 3, 4, 6, 8, 12) if n <= self._longest} | {self._longest + 1})
         writer = Writer(self.model, self._head, None, LogitsProcessorList())

@@ -25,6 +25,7 @@ from shadow_intent.shadow import (
     Shadow,
     ShadowConfig,
     ShadowNetwork,
+    prefix_mask,
     to_causal_lm,
     to_classifier,
     to_onnx,
@@ -150,16 +151,37 @@ def test_what_a_plain_causal_lm_lacks_is_named() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("prefix_length", [0, 4])
 @torch.no_grad()
-def test_onnx_says_what_the_detached_language_model_says(tmp_path: Path) -> None:
+def test_onnx_says_what_the_detached_language_model_says(prefix_length: int, tmp_path: Path) -> None:
+    """An implicit f that reads from left to right, and a projected one with prefix attention."""
     base = make_llama()
-    detached = DetachedLanguage(Shadow(ShadowConfig(num_layers=1), implicit(base)), base).eval()
+    config = ShadowConfig(num_layers=1, prefix_attention=prefix_length > 0)
+    small = make_small(num_hidden_layers=1)
+    network = ShadowNetwork.explicit(small, base) if prefix_length else ShadowNetwork.cut(base, config)
+    detached = DetachedLanguage(Shadow(config, network), base).eval()
     to_onnx(detached, tmp_path / "shadow.onnx")
     assert b"site-packages" not in (tmp_path / "shadow.onnx").read_bytes()
     session = onnxruntime.InferenceSession(tmp_path / "shadow.onnx")
     for rows, length in ((1, 1), (3, 7), (2, 12)):
         ids, mask = torch.randint(1, 60, (rows, length)), torch.ones(rows, length, dtype=torch.long)
         mask[0, length // 2 + 1 :] = 0
-        (got,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if prefix_length:
+            inputs["prefix"] = prefix_mask(mask, torch.tensor([prefix_length] * rows))
+        (got,) = session.run(None, {name: value.numpy() for name, value in inputs.items()})
         real = mask.bool()
-        torch.testing.assert_close(torch.from_numpy(got)[real], detached(ids, mask)[real], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(torch.from_numpy(got)[real], detached(*inputs.values())[real], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_language_model_is_not_read_with_the_wrong_attention() -> None:
+    base, (ids, mask) = make_llama(), make_batch("right")
+    causal = DetachedLanguage(Shadow(ShadowConfig(), implicit(base)), base)
+    both = DetachedLanguage(Shadow(ShadowConfig(prefix_attention=True), implicit(base)), base)
+    prefix = prefix_mask(mask, torch.tensor([3, 3]))
+    assert not torch.allclose(both(ids, mask, prefix), causal(ids, mask), atol=1e-3)
+    with pytest.raises(ValueError, match=r"expected \(B, T\) bool with prefix_attention=True, got None"):
+        both(ids, mask)
+    with pytest.raises(ValueError, match=r"expected None with prefix_attention=False, got \(2, 7\)"):
+        causal(ids, mask, prefix)

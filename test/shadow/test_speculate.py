@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+import accelerate
 import pytest
 import torch
 from test_architectures import CONFIGS, make
-from tiny import BLOCKS, VOCABULARY, Build, excite, make_batch, make_llama
+from tiny import BLOCKS, VOCABULARY, WIDTH, Build, excite, make_batch, make_llama, make_qwen3
 from torch import Tensor
 from transformers import (
     LogitsProcessor,
@@ -18,7 +19,7 @@ from transformers import (
 )
 
 from shadow_intent.shadow import Costs, ShadowConfig, ShadowedModel, ShadowNetwork, Speculator, attach, frequent_tokens
-from shadow_intent.shadow.drafting import judge_sample
+from shadow_intent.shadow.drafting import DraftHead, judge_sample
 from shadow_intent.shadow.pace import DraftLength
 
 NEW = 14
@@ -229,3 +230,18 @@ def test_more_than_one_row_no_token_and_training_are_refused(trained: Build) -> 
         Speculator(model).generate(torch.ones(1, 3, dtype=torch.long), max_new_tokens=0)
     with pytest.raises(ValueError, match="eval"):
         Speculator(model.train()).generate(torch.ones(1, 3, dtype=torch.long))
+
+
+def test_the_shadow_state_goes_to_the_device_of_the_head() -> None:
+    """There is one device here, and "meta", of which torch says that nothing can leave it."""
+    head = DraftHead(make_llama(), [3, 5])
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        head.logits(torch.ones(1, WIDTH, device="meta"))
+    assert head.token(torch.tensor([1])).tolist() == [5]
+
+
+def test_an_offloaded_head_is_refused(trained: Build) -> None:
+    model = trained(make_qwen3())
+    accelerate.cpu_offload(model.base.lm_head, torch.device("cpu"))
+    with pytest.raises(ValueError, match=r"expected on a device, got offloaded ones \(meta\)"):
+        Speculator(model)
