@@ -166,7 +166,7 @@ def train_and_measure(
     candidate.model.eval()
     with torch.inference_mode():
         if isinstance(task, Intents):
-            results = _measure_intents(candidate, base, task, settings.batch_size)
+            results = _measure_intents(candidate, task, settings.batch_size)
         else:
             results = _measure_replies(candidate, base, task, settings.batch_size)
     counts = {"weights": candidate.weights, "tests": len(task.test), "train_seconds": round(seconds, 1)}
@@ -197,7 +197,7 @@ def _train(candidate: Candidate, run: Run, settings: Settings, task: Any, told: 
             told(step, steps)
 
 
-def _measure_intents(candidate: Candidate, base: PreTrainedModel, task: Intents, size: int) -> dict[str, Any]:
+def _measure_intents(candidate: Candidate, task: Intents, size: int) -> dict[str, Any]:
     """Accuracy in percent and milliseconds an utterance on one core, of each path."""
     results: dict[str, Any] = {}
     paths: dict[str, Callable[[Batch], Tensor]] = {"attached": candidate.classes}

@@ -46,8 +46,6 @@ def _positions(lengths: Sequence[int], size: int, seed: int | None) -> list[list
 class Intents:
     """CLINC150 without its out-of-scope part: 150 intents."""
 
-    name = "intents"
-
     def __init__(self, path: Path, tokenizer: Any, shots: int, seed: int, limit: int = 0) -> None:
         """`shots`: training utterances per intent, 0 for all; `limit`: most utterances of either part, 0 for all.
 
@@ -78,7 +76,6 @@ class Intents:
 class Replies:
     """Requests in English with plan and reply, split as for the bundle."""
 
-    name = "replies"
     labels = 0
 
     def __init__(self, tokenizer: Any, limit: int = 0) -> None:

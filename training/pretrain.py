@@ -81,7 +81,7 @@ def main() -> int:
         torch.set_num_threads(given.threads)
     try:
         pretrain(given)
-    except (ShadowIntentError, ValueError, FloatingPointError) as error:
+    except (ShadowIntentError, OSError, ValueError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -31,6 +31,7 @@ class Stage:
     """A number of steps with one objective."""
 
     steps: int
+    """Optimiser steps, each on `PretrainConfig.batch_size` blocks."""
     learning_rate: float
     """Peak; it rises over the first twentieth of the stage and falls to zero along a cosine."""
     hidden: float = 0.0
@@ -41,7 +42,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """How a shadow is pretrained."""
+    """How a shadow is pretrained.
+
+    Raises:
+        ValueError: no stage, or a value out of its range.
+    """
 
     stages: tuple[Stage, ...]
     batch_size: int = 8
@@ -52,14 +57,22 @@ class PretrainConfig:
     save_every: int = 200
     """Steps between two saved states."""
     seed: int = 0
+    """Of dropout: step n draws with seed + n, so that a resumed run goes on as it would have."""
 
     def __post_init__(self) -> None:
-        if not self.stages or any(stage.steps < 1 for stage in self.stages):
-            raise ValueError("stages: expected at least one, each with steps >= 1")
-        if any(stage.hidden < 0 or stage.kl < 0 or stage.hidden + stage.kl == 0 for stage in self.stages):
-            raise ValueError("stages: hidden and kl must be >= 0, and one of them above")
-        if self.batch_size < 1 or self.save_every < 1:
-            raise ValueError("batch_size and save_every must be >= 1")
+        if not self.stages:
+            raise ValueError("stages: expected at least one, got none")
+        for number, stage in enumerate(self.stages):
+            if stage.steps < 1:
+                raise ValueError(f"stages[{number}].steps must be >= 1, got {stage.steps}")
+            if stage.hidden < 0 or stage.kl < 0 or stage.hidden + stage.kl == 0:
+                raise ValueError(
+                    f"stages[{number}]: hidden and kl must be >= 0, and one of them above, got hidden={stage.hidden}, "
+                    f"kl={stage.kl}"
+                )
+        for name in ("batch_size", "save_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
 
     @property
     def steps(self) -> int:
@@ -68,13 +81,15 @@ class PretrainConfig:
 
     def at(self, step: int) -> tuple[Stage, float]:
         """The stage of a step and its learning rate. Raises ValueError for a step after the last."""
+        begun = 0
         for stage in self.stages:
-            if step < stage.steps:
+            done = step - begun
+            if done < stage.steps:
                 warmup = max(1, stage.steps // 20)
-                fall = 0.5 * (1 + math.cos(math.pi * step / stage.steps))
-                return stage, stage.learning_rate * min(1.0, (step + 1) / warmup) * fall
-            step -= stage.steps
-        raise ValueError("there is no such step")
+                fall = 0.5 * (1 + math.cos(math.pi * done / stage.steps))
+                return stage, stage.learning_rate * min(1.0, (done + 1) / warmup) * fall
+            begun += stage.steps
+        raise ValueError(f"step must be < {self.steps}, the steps of all stages, got {step}")
 
 
 @dataclass(frozen=True)
@@ -84,12 +99,13 @@ class Progress:
     step: int
     """Steps done."""
     loss: float
+    """The weighted objective of the stage; its two parts follow."""
     hidden: float
     """Relative squared distance of s0 to the base's last hidden state; nan where it does not count."""
     kl: float
     """Nats a token; nan where it does not count."""
     agreement: float
-    """Share of tokens at which shadow and base expect the same next token."""
+    """Share of tokens at which shadow and base expect the same next token; nan where kl does not count."""
 
 
 class Pretraining:
@@ -100,6 +116,9 @@ class Pretraining:
         base: the teacher, frozen.
         blocks: see `texts.TextBlocks` and `texts.SampledBlocks`.
         folder: keeps the state of the run; a run in the same folder goes on from it.
+
+    Raises:
+        ValueError: the folder holds a run with other settings.
     """
 
     def __init__(
@@ -117,7 +136,12 @@ class Pretraining:
             self._resume()
 
     def run(self, limit: int | None = None) -> Iterator[Progress]:
-        """Runs to the end, or for at most `limit` further steps; saves the state now and then and when it stops."""
+        """Runs to the end, or for at most `limit` further steps; saves the state now and then and when it stops.
+
+        Raises:
+            ValueError: the texts cannot be read or fill no block, see `texts`.
+            FloatingPointError: the loss is not finite; the state saved is that of the step before.
+        """
         last = self.config.steps if limit is None else min(self.config.steps, self.step + limit)
         stream = self.blocks(self.step * self.config.batch_size)
         self.network.train()
@@ -162,10 +186,13 @@ class Pretraining:
 
     def _resume(self) -> None:
         state = torch.load(self.folder / STATE, weights_only=True)
-        ours = asdict(self.config)
-        ours["stages"] = tuple(ours["stages"])
-        if state["config"] != ours:
-            raise ValueError(f"{self.folder / STATE} belongs to a run with other settings; give another folder")
+        ours, theirs = asdict(self.config), state["config"]
+        other = [f"{name}={theirs.get(name)}, not {value}" for name, value in ours.items() if theirs.get(name) != value]
+        if other:
+            raise ValueError(
+                f"{self.folder / STATE} belongs to a run with other settings ({'; '.join(other)}); give these or "
+                "another folder"
+            )
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]

@@ -19,6 +19,7 @@ from .network import ShadowNetwork
 from .shadow import Shadow
 
 GIB = 2**30
+TOKENS = 1000
 ADAM = 12
 """Bytes per trained weight beside its own: float32 gradient and two moments."""
 
@@ -47,8 +48,10 @@ class Sizes:
     """Weights of each part of the shadow, with a table only when it is the shadow's own."""
     shapes: dict[str, tuple[int, ...]]
     """Shapes of P and of the adapters of one block that has all of them."""
+    tokens: int
+    """Length of the sequence whose caches are given."""
     cache_base: int
-    """Bytes of keys and values of one token, base."""
+    """Bytes of its keys and values, base, as transformers' DynamicCache keeps them."""
     cache_shadow: int
     """The same, shadow."""
     detached: int
@@ -61,8 +64,20 @@ class Sizes:
         return sum(self.parts.values())
 
 
-def measure(base_config: PreTrainedConfig, config: ShadowConfig, dtype: torch.dtype, **overrides: int) -> Sizes:
-    """Sizes of an implicit shadow of that base; `overrides` as in `ShadowNetwork.random`."""
+def measure(
+    base_config: PreTrainedConfig, config: ShadowConfig, dtype: torch.dtype, tokens: int = TOKENS, **overrides: int
+) -> Sizes:
+    """Sizes of an implicit shadow of that base.
+
+    Args:
+        tokens: length of the sequence whose caches are estimated.
+        overrides: as in `ShadowNetwork.random`.
+
+    Raises:
+        ValueError: no tokens, or what `ShadowNetwork.random` refuses.
+    """
+    if tokens < 1:
+        raise ValueError(f"tokens must be >= 1, got {tokens}")
     with torch.device("meta"):
         base: PreTrainedModel = AutoModelForCausalLM.from_config(base_config, dtype=dtype)
         model = Shadow(config, ShadowNetwork.random(base, config, own_embedding=False, **overrides)).attach(base)
@@ -84,8 +99,9 @@ def measure(base_config: PreTrainedConfig, config: ShadowConfig, dtype: torch.dt
         base=sum(weight.numel() for weight in base.parameters()),
         parts=parts,
         shapes=shapes,
-        cache_base=_cache(decoder_of(base).config, len(blocks_of(base))) * dtype.itemsize,
-        cache_shadow=_cache(network.backbone.config, config.num_layers) * dtype.itemsize,
+        tokens=tokens,
+        cache_base=_cache(decoder_of(base).config, len(blocks_of(base)), tokens) * dtype.itemsize,
+        cache_shadow=_cache(network.backbone.config, config.num_layers, tokens) * dtype.itemsize,
         detached=parts["f"] + parts["P"] + _count(network.embedding) + borrowed,
         width=dtype.itemsize,
     )
@@ -95,11 +111,17 @@ def _count(module: nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
-def _cache(config: PreTrainedConfig, layers: int) -> int:
-    """Keys and values of one token in all layers."""
+def _cache(config: PreTrainedConfig, layers: int, tokens: int) -> int:
+    """Keys and values of a sequence in all layers; one with a window keeps what the next token will see through it."""
     heads = config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return 2 * layers * (getattr(config, "num_key_value_heads", None) or heads) * head_dim
+    kept = getattr(config, "num_key_value_heads", None) or heads
+    if config.model_type == "falcon" and config.multi_query and not config.new_decoder_architecture:
+        kept = 1
+    window: int = getattr(config, "sliding_window", None) or 0
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"] * layers
+    seen = [min(tokens, window - 1) if kind == "sliding_attention" else tokens for kind in kinds[:layers]]
+    return 2 * sum(seen) * kept * head_dim
 
 
 def report(sizes: Sizes) -> str:
@@ -118,8 +140,8 @@ def report(sizes: Sizes) -> str:
         "",
         f"attached, weights           {attached / GIB:9.2f} GiB",
         f"training, before activations{training / GIB:9.2f} GiB  (AdamW in float32 for the shadow alone)",
-        f"key-value cache, 1000 tokens{1000 * sizes.cache_base / GIB:9.2f} GiB base, "
-        f"{1000 * sizes.cache_shadow / GIB:.3f} GiB shadow",
+        f"key-value cache, {f'{sizes.tokens} tokens':<11}{sizes.cache_base / GIB:8.2f} GiB base, "
+        f"{sizes.cache_shadow / GIB:.3f} GiB shadow",
     ]
     return "\n".join(lines)
 
@@ -134,6 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dialect", default="paper", choices=("paper", "peft"))
     parser.add_argument("--hidden-size", type=int, help="width of f (default: that of the base)")
     parser.add_argument("--intermediate-size", type=int, help="width of f's MLP (default: that of the base)")
+    parser.add_argument("--tokens", type=int, default=TOKENS, help=f"length of a cached sequence (default: {TOKENS})")
     parser.add_argument("--dtype", default="bfloat16", choices=("float32", "bfloat16", "float16"))
     given = parser.parse_args(arguments)
     overrides = {"hidden_size": given.hidden_size, "intermediate_size": given.intermediate_size}
@@ -143,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
             dialect=given.dialect, num_layers=given.layers, rank=given.rank, gate_width=given.gate_width
         )
         kept = {name: value for name, value in overrides.items() if value is not None}
-        print(report(measure(base, config, getattr(torch, given.dtype), **kept)))
+        print(report(measure(base, config, getattr(torch, given.dtype), given.tokens, **kept)))
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -22,6 +22,9 @@ class TextBlocks:
         texts: called for every pass.
         tokenizer: of transformers.
         length: T, tokens of a block.
+
+    Raises:
+        ValueError: a length below 2, at which no token has a next one.
     """
 
     def __init__(self, texts: Any, tokenizer: Any, length: int) -> None:
@@ -30,7 +33,11 @@ class TextBlocks:
         self._texts, self._tokenizer, self._length = texts, tokenizer, length
 
     def __call__(self, skip: int = 0) -> Iterator[Tensor]:
-        """Blocks (T,) from number `skip` on. Raises ValueError when all texts together fill none."""
+        """Blocks (T,) from number `skip` on.
+
+        Raises:
+            ValueError: all texts together fill none, or they cannot be read.
+        """
         return itertools.islice(self._endless(), skip, None)
 
     def _endless(self) -> Iterator[Tensor]:
@@ -77,14 +84,19 @@ def dataset_texts(name: str, split: str = "train", field: str = "text") -> Itera
     """The texts of a Hugging Face dataset, streamed. `name` may be "id:config".
 
     Raises:
-        ValueError: the datasets package is missing, or the rows have no such field.
+        ValueError: the datasets package is missing, there is no such dataset or it cannot be had, or its rows have no
+            such field.
     """
     try:
         from datasets import load_dataset  # type: ignore[import-not-found]
     except ImportError as error:
         raise ValueError("a dataset id needs the datasets package: pip install datasets") from error
     identity, _, config = name.partition(":")
-    for row in load_dataset(identity, config or None, split=split, streaming=True):
+    try:
+        rows = load_dataset(identity, config or None, split=split, streaming=True)
+    except OSError as error:  # an id that is not there is a FileNotFoundError, no network a ConnectionError
+        raise ValueError(f"dataset {name!r}, split {split!r}, cannot be read: {error}") from error
+    for row in rows:
         if field not in row:
             raise ValueError(f"{name}: rows have no field {field!r}, only {', '.join(row)}")
         yield row[field]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def test_an_interrupted_run_goes_on_with_the_same_losses(tmp_path: Path) -> None
 
 def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     list(run(tmp_path).run(limit=1))
-    with pytest.raises(ValueError, match="other settings"):
-        run(tmp_path, weight_decay=0.5)
+    with pytest.raises(ValueError, match=r"other settings \(weight_decay=0.01, not 0.5; seed=0, not 3\)"):
+        run(tmp_path, weight_decay=0.5, seed=3)
 
 
 def test_the_objective_by_hand_however_it_is_cut() -> None:
@@ -92,6 +93,8 @@ def test_blocks_join_texts_and_begin_again() -> None:
     assert h not in first[1]
     with pytest.raises(ValueError, match="fewer than 4 tokens"):
         next(TextBlocks(lambda: ["ab"], Letters(), 4)(0))
+    with pytest.raises(ValueError, match="length must be >= 2, got 1"):
+        TextBlocks(text, Letters(), 1)
 
 
 def test_the_base_writes_its_own_text_the_same_every_time() -> None:
@@ -118,9 +121,37 @@ def test_texts_of_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [{"stages": ()}, {"stages": (Stage(0, 0.1),)}, {"stages": (Stage(1, 0.1, kl=0.0),)}, {"batch_size": 0}],
+    ("settings", "told"),
+    [
+        ({"stages": ()}, "at least one, got none"),
+        ({"stages": (Stage(1, 0.1), Stage(0, 0.1))}, r"stages\[1\]\.steps must be >= 1, got 0"),
+        ({"stages": (Stage(1, 0.1, kl=0.0),)}, r"stages\[0\]: .* got hidden=0\.0, kl=0\.0"),
+        ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
+        ({"save_every": -1}, "save_every must be >= 1, got -1"),
+    ],
 )
-def test_settings_out_of_range_are_refused(settings: dict) -> None:
-    with pytest.raises(ValueError):
+def test_settings_out_of_range_are_refused(settings: dict, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
         PretrainConfig(**{"stages": (Stage(1, 0.1),), **settings})
+
+
+def test_the_learning_rate_rises_over_a_twentieth_and_falls_along_a_cosine() -> None:
+    first, second = Stage(40, 0.1), Stage(60, 0.01)
+    config = PretrainConfig((first, second))
+    assert config.steps == 100
+    assert config.at(0) == (first, pytest.approx(0.05))  # two steps of warm-up
+    assert config.at(1) == (first, pytest.approx(0.1 * 0.5 * (1 + math.cos(math.pi / 40))))
+    assert config.at(20) == (first, pytest.approx(0.05))  # half way: half of the peak
+    assert config.at(39)[1] < 0.001
+    assert config.at(40) == (second, pytest.approx(0.01 / 3))  # three steps of warm-up
+    assert config.at(70) == (second, pytest.approx(0.005))
+    with pytest.raises(ValueError, match="step must be < 100, the steps of all stages, got 100"):
+        config.at(100)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_spoils_nothing(tmp_path: Path) -> None:
+    training = run(tmp_path)
+    training.base.lm_head.weight.data[0, 0] = math.inf
+    with pytest.raises(FloatingPointError, match="at step 0; lower the learning rate"):
+        next(training.run())
+    assert all(weight.isfinite().all() for weight in run(tmp_path).network.backbone.parameters())

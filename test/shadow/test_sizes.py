@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import make_llama
+from test_architectures import CONFIGS, TOKENS, WIDE, make
+from tiny import VOCABULARY, make_llama
+from transformers import DynamicCache, FalconConfig, MistralConfig, PreTrainedConfig
 
 from shadow_intent.shadow import ShadowConfig, ShadowNetwork, attach
-from shadow_intent.shadow.sizes import llama_70b, main, measure
+from shadow_intent.shadow.sizes import _cache, llama_70b, main, measure
 
 
 def test_a_70b_llama_on_the_meta_device() -> None:
-    sizes = measure(llama_70b(), ShadowConfig(num_layers=2, rank=16, gate_width=10), torch.bfloat16)
+    sizes = measure(llama_70b(), ShadowConfig(num_layers=2, rank=16, gate_width=10), torch.bfloat16, tokens=3)
     assert sizes.base == 70_553_706_496
     d, blocks = 8192, 80
     assert sizes.parts["injections"] == (blocks - 1) * 2 * d * 16
@@ -17,8 +19,8 @@ def test_a_70b_llama_on_the_meta_device() -> None:
     assert sizes.parts["f"] == 2 * (2 * d * d + 2 * d * 1024 + 3 * d * 28672 + 2 * d) + d
     assert sizes.parts["P"] == sizes.parts["token table"] == 0
     assert sizes.shapes["update.inner.weight"] == (20, d)
-    assert sizes.cache_base == 2 * 80 * 8 * 128 * 2
-    assert sizes.cache_shadow == 2 * 2 * 8 * 128 * 2
+    assert sizes.cache_base == 3 * 2 * 80 * 8 * 128 * 2
+    assert sizes.cache_shadow == 3 * 2 * 2 * 8 * 128 * 2
 
 
 def test_numbers_are_those_of_a_real_model() -> None:
@@ -33,8 +35,39 @@ def test_numbers_are_those_of_a_real_model() -> None:
     assert sizes.detached == sum(w.numel() for w in network.parameters()) + base.lm_head.weight.numel()
 
 
+@pytest.mark.parametrize(
+    "config",
+    [*CONFIGS.values(), FalconConfig(**WIDE, **TOKENS, new_decoder_architecture=True, num_kv_heads=2)],
+    ids=[*CONFIGS, "falcon-new"],
+)
+@torch.no_grad()
+def test_the_cache_of_every_architecture_is_as_large_as_estimated(config: PreTrainedConfig) -> None:
+    base, settings = make(config), ShadowConfig(num_layers=2)
+    network = ShadowNetwork.random(base, settings)
+    ids = torch.randint(1, VOCABULARY, (1, 9))
+    kept = []
+    for decoder, inputs in (
+        (base.get_decoder(), {"input_ids": ids}),
+        (network.backbone, {"inputs_embeds": network.embedding(ids)}),
+    ):
+        cache = DynamicCache(config=decoder.config)
+        decoder(**inputs, past_key_values=cache, use_cache=True)
+        kept.append(sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers))
+    sizes = measure(config, settings, torch.float32, tokens=9)
+    assert [sizes.cache_base, sizes.cache_shadow] == kept
+
+
+def test_falcon_7b_caches_one_head_and_a_window_bounds_what_is_kept() -> None:
+    falcon = FalconConfig()
+    assert _cache(falcon, falcon.num_hidden_layers, 1) == 2 * 32 * 64  # one head of 64 in 32 layers
+    mistral = MistralConfig(sliding_window=4096)
+    assert _cache(mistral, 32, 100_000) == _cache(mistral, 32, 4095) == 4095 * _cache(mistral, 32, 1)
+
+
 def test_the_command_prints_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--hidden-size", "1024", "--rank", "8"]) == 0
     assert "70,553,706,496" in capsys.readouterr().out
+    assert main(["--tokens", "0"]) == 1
+    assert "tokens must be >= 1, got 0" in capsys.readouterr().err
     assert main(["--layers", "200"]) == 1
     assert "num_layers must be <= 80" in capsys.readouterr().err
