@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from tiny import Batch, Build
+from tiny import Batch, Build, make_batch, make_llama
 from transformers import PreTrainedModel
 
-from shadow_intent.shadow import joint_loss, label_loss, next_token_loss
+from shadow_intent.shadow import distillation_loss, joint_loss, label_loss, next_token_loss
 
 
 def test_label_loss_by_hand() -> None:
@@ -63,3 +63,42 @@ def test_lambda_zero_leaves_the_auxiliary_loss_out(llama: PreTrainedModel, batch
     ids, mask = batch
     output = trained(llama, lambda_=0.0)(ids, attention_mask=mask, labels=ids)
     torch.testing.assert_close(output.loss, next_token_loss(output.logits, ids))
+
+
+def test_each_task_has_its_own_lambda(trained: Build) -> None:
+    ids, mask = make_batch("right")
+    labels = torch.tensor([1, 2])
+    model = trained(make_llama(), num_labels=4, lambda_=0.1, lambda_classify=0.5)
+    output = model.classify(ids, mask, labels)
+    expected = label_loss(output.logits, labels) + 0.5 * label_loss(output.shadow_logits, labels)
+    torch.testing.assert_close(output.loss, expected)
+
+
+def test_distillation_pulls_the_shadow_and_not_the_attached_model(trained: Build) -> None:
+    ids = make_batch("right")[0].clamp(min=1)
+    model = trained(make_llama(), lambda_=0.0, distill=0.5)
+    output = model(ids, labels=ids)
+    told, heard = output.logits[:, :-1].flatten(0, 1), model.base.lm_head(output.shadow_state)[:, :-1].flatten(0, 1)
+    plain = label_loss(told, ids[:, 1:].flatten())
+    by_hand = (told.softmax(-1) * (told.log_softmax(-1) - heard.log_softmax(-1))).sum(-1).mean()
+    torch.testing.assert_close(output.loss, plain + 0.5 * by_hand)
+    (output.loss - plain).backward()
+    gradients = [weight.grad for weight in model.adapters.parameters()]
+    assert all(gradient is None or gradient.abs().max() < 1e-6 for gradient in gradients)
+    assert model.network.backbone.norm.weight.grad.abs().max() > 1e-4
+
+
+def test_distillation_of_classes_is_the_divergence_of_both_heads(trained: Build) -> None:
+    ids, mask = make_batch("right")
+    model = trained(make_llama(), num_labels=4, lambda_=0.0, distill=0.5)
+    output = model.classify(ids, mask, torch.tensor([1, -100]))
+    told, heard = output.logits[:1], output.shadow_logits[:1]  # the other row has no label
+    by_hand = (told.softmax(-1) * (told.log_softmax(-1) - heard.log_softmax(-1))).sum()
+    assert by_hand > 1e-3
+    torch.testing.assert_close(output.loss, label_loss(told, torch.tensor([1])) + 0.5 * by_hand)
+
+
+def test_distillation_of_equals_costs_nothing() -> None:
+    logits = torch.randn(3, 5)
+    assert distillation_loss(logits, logits).item() == pytest.approx(0.0, abs=1e-6)
+    assert distillation_loss(logits, logits + torch.randn(3, 5)).item() > 0.01
