@@ -2,25 +2,25 @@
 
 A bare base, LoRA and DoRA (peft, unmerged), peft's Shadow, shadow-peft and ours, all in CPU time. Parts:
 
-decode, prefill   The methods take turns within every round; a ratio is the median over rounds. LoRA and DoRA have rank
-                  8, the shadows rank 16 and random weights; ours has the paper's dialect.
-training          Each method in a process of its own, twice in turn, its fastest step of `--rounds` after one to warm
+decode, prefill   The methods take turns within every round. A ratio is the median over rounds of a method's time over
+                  the bare base's in the same round, and its range the least and the greatest of them. LoRA and DoRA
+                  have rank 8, the shadows rank 16 and random weights; ours has the paper's dialect.
+training          Each method in a process of its own, twice in turn, its fastest step of `--steps` after one to warm
                   up, all with about as many weights as ours in peft's dialect. Peak memory is that of the steps.
 speculation       The trained bundle over smollm2, whatever `--base` says: each text once, by the attached model, by the
                   base and speculating; ratios are those of the sums.
 
-A part that was measured before and is not asked for again is kept in the JSON file.
+A part that was measured before and is not asked for again is kept in the JSON file; when and on what each was measured
+stands there under "meta".
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,59 +31,33 @@ from rich.table import Table
 from transformers import PreTrainedModel
 
 from benchmarks import contestants
-from shadow_intent.bundle import Bundle
-from shadow_intent.cloud import plan
-from shadow_intent.cloud.base import load_base, load_tokenizer
-from shadow_intent.shadow import Costs, Speculator, frequent_tokens, load_shadow
-from shadow_intent.shadow.pace import LENGTHS
+from benchmarks.side_by_side import circumstances, cpu_time, take_turns
+from benchmarks.speculating import speculation
+from shadow_intent.errors import ShadowIntentError
 from training import rivals
-from training.corpus import Exchange, read_exchanges, split_exchanges
 
 PROMPT = 24
 PREFILLS = (32, 128, 512, 2048)
 TRAIN_BATCH, TRAIN_LENGTH, TURNS = 16, 24, 2
 PARTS = ("decode", "prefill", "training", "speculation")
-SHORT_LIST = 4096
-"""Frequent tokens that the shadow may draft."""
-FREE = (
-    "The old lighthouse at the end of the pier had been dark for many years when",
-    "To bake a good loaf of bread, you first need to",
-    "Photosynthesis is the process by which",
-    "Dear Sir or Madam, I am writing to complain about",
-    "Once upon a time, in a village between two rivers,",
-    "The three most important causes of the First World War were",
-)
-"""Beginnings of free text, which no robot was trained on."""
-
-
-def cpu_time(action: Callable[[], Any]) -> float:
-    """Seconds of CPU time of this thread, the only one that computes."""
-    start = time.thread_time()
-    action()
-    return time.thread_time() - start
-
-
-def take_turns(actions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds (median) and the ratio to the first action (median over rounds) of each action."""
-    for action in actions.values():
-        action()
-    times: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(rounds):
-        for name, action in actions.items():
-            times[name].append(cpu_time(action))
-    first = next(iter(times.values()))
-    return {
-        name: {
-            "ms": round(1e3 * statistics.median(own), 2),
-            "ratio": round(statistics.median(a / b for a, b in zip(own, first, strict=True)), 3),
-        }
-        for name, own in times.items()
-    }
+SPECULATION = {
+    "drafted": "drafted",
+    "accepted": "acceptance",
+    "break-even": "break_even",
+    "draft cost": "draft",
+    "tokens/pass": "tokens_per_pass",
+    "ratio to base": "ratio_to_base",
+    "one by one": "attached_ratio_to_base",
+}
+"""Columns of the table, and where they come from."""
 
 
 @torch.inference_mode()
 def decode(base: PreTrainedModel, batch: int, tokens: int, rounds: int) -> dict[str, Any]:
-    """Greedy generation of `tokens` new tokens after a prompt of `PROMPT`, with a cache, milliseconds per token."""
+    """Greedy generation of `tokens` new tokens after a prompt of `PROMPT`, with a cache: milliseconds per token.
+
+    The prompt is read within that time.
+    """
     ids = torch.randint(5, base.config.vocab_size, (batch, PROMPT), generator=torch.Generator().manual_seed(1))
     options = {
         "attention_mask": torch.ones_like(ids),
@@ -94,8 +68,7 @@ def decode(base: PreTrainedModel, batch: int, tokens: int, rounds: int) -> dict[
         "pad_token_id": 0,
     }
     models: dict[str, Any] = {name: make(base) for name, make in contestants.METHODS.items()}
-    turns = take_turns({n: partial(m.generate, input_ids=ids, **options) for n, m in models.items()}, rounds)
-    return {name: {**row, "ms": round(row["ms"] / tokens, 2)} for name, row in turns.items()}
+    return take_turns({n: partial(m.generate, input_ids=ids, **options) for n, m in models.items()}, rounds, tokens)
 
 
 @torch.inference_mode()
@@ -150,86 +123,12 @@ def training(base_name: str, steps: int) -> dict[str, Any]:
     rows: dict[str, dict[str, Any]] = {}
     for name in [name for name in contestants.METHODS if name != "base"] * TURNS:
         command = [sys.executable, "-m", "benchmarks.attached", "--base", base_name, "--step", name]
-        output = subprocess.run([*command, "--rounds", str(steps)], capture_output=True, text=True, check=True).stdout
-        row = json.loads(output.splitlines()[-1])
+        done = subprocess.run([*command, "--steps", str(steps)], stdout=subprocess.PIPE, text=True, check=True)
+        row = json.loads(done.stdout.splitlines()[-1])
         rows[name] = max(row, rows.get(name, row), key=lambda one: one["tokens_per_s"])
     for row in rows.values():
         row["ratio_to_peft"] = round(row["tokens_per_s"] / rows["peft Shadow"]["tokens_per_s"], 3)
     return rows
-
-
-def answers(exchanges: Sequence[Exchange], tokenizer: Any) -> list[list[int]]:
-    """Token ids of the English answers, plan and reply."""
-    spoken = [exchange for exchange in exchanges if exchange.language == "en"]
-    return [tokenizer(plan.render(e.reply, e.steps), add_special_tokens=False).input_ids for e in spoken]
-
-
-@torch.inference_mode()
-def speculation(bundle: str, count: int, tokens: int) -> dict[str, Any]:
-    """Held-out requests and free text with a trained shadow: acceptance, tokens per pass, ratios of CPU time."""
-    base, tokenizer = load_base(), load_tokenizer()
-    end: Any = tokenizer.eos_token_id
-    model = load_shadow(Bundle.load(bundle).path, base).attach(rivals.same_weights(base)).eval()
-    parts = split_exchanges(read_exchanges())
-    spoken = [exchange for exchange in parts["test"] if exchange.language == "en"]
-    prompts = {
-        "in-domain replies": [plan.prompt_ids(tokenizer, exchange.text) for exchange in spoken[:count]],
-        "free text": [tokenizer(text).input_ids for text in FREE[:count]],
-    }
-    known = frequent_tokens([*answers(parts["train"], tokenizer), *prompts["free text"]], SHORT_LIST)
-    writers = {"in-domain replies": Speculator(model, draft_ids=known), "free text": Speculator(model)}
-    example = torch.tensor([prompts["in-domain replies"][0]])
-    for writer in writers.values():
-        writer.calibrate(example, time.thread_time)
-    rows: dict[str, Any] = {}
-    for name, texts in prompts.items():
-        costs = writers[name].costs
-        rows[name] = _speculate(base, model, writers[name], texts, tokens, end)
-        rows[name] |= {"verify": costs.verify, "draft": round(costs.draft, 3), "break_even": break_even(costs)}
-    return rows
-
-
-def break_even(costs: Costs) -> float | None:
-    """Least acceptance, in hundredths, at which drafting some length pays; None when none does."""
-    for percent in range(101):
-        tokens = [sum((percent / 100) ** i for i in range(length + 1)) for length in LENGTHS]
-        if any(written > costs.of(length) for written, length in zip(tokens, LENGTHS, strict=True) if length):
-            return percent / 100
-    return None
-
-
-def _speculate(
-    base: Any, model: Any, writer: Speculator, texts: Sequence[list[int]], tokens: int, end: int
-) -> dict[str, Any]:
-    """Bare base, attached one by one and attached with speculation, taking turns at the same texts."""
-    seconds = {"base": 0.0, "attached": 0.0, "speculating": 0.0}
-    count = {"passes": 0, "drafted": 0, "accepted": 0, "written": 0, "same": 0}
-    for ids in (torch.tensor([text]) for text in texts):
-        options = {"max_new_tokens": tokens, "do_sample": False, "pad_token_id": end, "eos_token_id": end}
-        written: dict[str, Any] = {}
-
-        def run(name: str, action: Callable[[], Any], written: dict[str, Any] = written) -> None:
-            seconds[name] += cpu_time(lambda: written.update({name: action()}))
-
-        run("attached", lambda: model.generate(ids, **options))  # noqa: B023  called at once
-        length = written["attached"].shape[1] - ids.shape[1]
-        fixed = {**options, "max_new_tokens": length, "min_new_tokens": length}
-        run("base", lambda: base.generate(ids, attention_mask=torch.ones_like(ids), **fixed))  # noqa: B023
-        run("speculating", lambda: writer.generate(ids, max_new_tokens=tokens, eos_token_id=end))  # noqa: B023
-        result = written["speculating"]
-        for key in ("passes", "drafted", "accepted", "written"):
-            count[key] += getattr(result, key)
-        count["same"] += int(torch.equal(result.tokens, written["attached"]))
-    return {
-        "texts": len(texts),
-        "same_as_one_by_one": count["same"],
-        "drafted": count["drafted"],
-        "acceptance": round(count["accepted"] / count["drafted"], 3) if count["drafted"] else None,
-        "tokens_per_pass": round((count["written"] - len(texts)) / max(1, count["passes"]), 2),
-        "ms_per_token": {name: round(1e3 * value / count["written"], 2) for name, value in seconds.items()},
-        "ratio_to_base": round(seconds["speculating"] / seconds["base"], 3),
-        "attached_ratio_to_base": round(seconds["attached"] / seconds["base"], 3),
-    }
 
 
 def show(results: dict[str, Any]) -> None:
@@ -238,13 +137,12 @@ def show(results: dict[str, Any]) -> None:
     for base, parts in results["bases"].items():
         rates = {key: part for key, part in parts.items() if key.startswith(("decode", "prefill"))}
         if rates:
-            table = Table(title=f"{base}: CPU ms per token (decode) or prompt (prefill), ratio to the bare base")
-            table.add_column("")
+            title = f"{base}: CPU ms per token (decode) or prompt (prefill), ratio to the bare base, its range"
+            table = Table("", title=title)
             for name in rates:
                 table.add_column(name, justify="right")
             for method in contestants.METHODS:
-                cells = [part.get(method) for part in rates.values()]
-                table.add_row(method, *(f"{c['ms']:.1f}  {c['ratio']:.2f}" if c else "" for c in cells))
+                table.add_row(method, *(_cell(part.get(method)) for part in rates.values()))
             console.print(table)
         if "training" in parts:
             table = Table("", "weights", "tokens/s", "ratio to peft Shadow", "peak MiB", title=f"{base}: training")
@@ -253,29 +151,19 @@ def show(results: dict[str, Any]) -> None:
                 table.add_row(name, f"{row['trainable']:,}", *(str(row[key]) for key in keys))
             console.print(table)
     if "speculation" in results:
-        columns = (
-            "drafted",
-            "accepted",
-            "break-even",
-            "draft cost",
-            "tokens/pass",
-            "ratio to base",
-            "one by one",
-            "same",
-        )
-        table = Table("", *columns, title="self-speculation, smollm2")
+        table = Table("", *SPECULATION, "same", title="self-speculation, smollm2")
         for name, row in results["speculation"].items():
-            figures = (
-                "drafted",
-                "acceptance",
-                "break_even",
-                "draft",
-                "tokens_per_pass",
-                "ratio_to_base",
-                "attached_ratio_to_base",
-            )
-            table.add_row(name, *(str(row[key]) for key in figures), f"{row['same_as_one_by_one']} of {row['texts']}")
+            figures = (str(row.get(key, "")) for key in SPECULATION.values())
+            table.add_row(name, *figures, f"{row['same_as_one_by_one']} of {row['texts']}")
         console.print(table)
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    """A method's milliseconds, its ratio and, where it is known, the range of that."""
+    if row is None:
+        return ""
+    low_high = f" ({row['ratio_range'][0]:.2f}-{row['ratio_range'][1]:.2f})" if "ratio_range" in row else ""
+    return f"{row['ms']:.1f}  {row['ratio']:.2f}{low_high}"
 
 
 def measure(given: argparse.Namespace, results: dict[str, Any]) -> Iterator[str]:
@@ -291,7 +179,7 @@ def measure(given: argparse.Namespace, results: dict[str, Any]) -> Iterator[str]
                 parts[f"prefill {length}"] = prefill(base, length, given.rounds)
                 yield f"{name}: prefill {length}"
         if "training" in given.parts:
-            parts["training"] = training(name, given.rounds)
+            parts["training"] = training(name, given.steps)
             yield f"{name}: training"
     if "speculation" in given.parts:
         results["speculation"] = speculation(given.bundle, given.count, given.tokens)
@@ -306,7 +194,8 @@ def main() -> int:
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--prefills", nargs="+", type=int, default=PREFILLS)
     parser.add_argument("--tokens", type=int, default=64, help="new tokens (default: 64)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds, or training steps (default: 3)")
+    parser.add_argument("--rounds", type=int, default=11, help="rounds of decode and prefill (default: 11)")
+    parser.add_argument("--steps", type=int, default=3, help="training steps (default: 3)")
     parser.add_argument("--count", type=int, default=6, help="texts of each kind for speculation (default: 6)")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--bundle", default="", help="whose shadow speculates (default: the shipped bundle)")
@@ -315,19 +204,32 @@ def main() -> int:
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    if given.step:
-        print(json.dumps(training_step(given.step, given.base[0], given.rounds)))
-        return 0
+    try:
+        if given.step:
+            print(json.dumps(training_step(given.step, given.base[0], given.steps)))
+        else:
+            run(given)
+    except ShadowIntentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:  # it has said why
+        return error.returncode
+    return 0
+
+
+def run(given: argparse.Namespace) -> None:
+    """Measures what was asked for, keeps it in the file as soon as it is there, and prints everything in it."""
     results: dict[str, Any] = {"bases": {}}
     if given.json and given.json.is_file():
         results = json.loads(given.json.read_text(encoding="utf-8"))
+    settings = {name: getattr(given, name) for name in ("rounds", "steps", "tokens", "count", "dtype")}
     for part in measure(given, results):
+        results.setdefault("meta", {})[part] = circumstances() | settings
         print(f"measured: {part}", file=sys.stderr)
         if given.json:
             given.json.parent.mkdir(parents=True, exist_ok=True)
             given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     show(results)
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
-"""A base model as it is, and under each method, all over the same weights."""
+"""A base model as it is, and under each method, all over the same weights. The peers are in the test extra."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import peft
-import shadow_peft
 import torch
-from shadow_peft.task_models import ShadowForCausalLM
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config
 
 from shadow_intent.cloud.base import load_base
+from shadow_intent.errors import ConfigError
 from shadow_intent.shadow import ShadowConfig, ShadowedModel, ShadowNetwork, attach
 from training import rivals
 from training.rivals import same_weights
@@ -63,6 +61,11 @@ def dora(base: PreTrainedModel) -> nn.Module:
 
 
 def peft_shadow(base: PreTrainedModel) -> nn.Module:
+    """Raises ConfigError without peft."""
+    try:
+        import peft
+    except ImportError as error:
+        raise ConfigError("peft's Shadow comes from peft: pip install '.[test]'") from error
     config = peft.ShadowConfig(
         task_type="CAUSAL_LM",
         r=RANK,
@@ -75,6 +78,12 @@ def peft_shadow(base: PreTrainedModel) -> nn.Module:
 
 
 def authors_shadow(base: PreTrainedModel) -> nn.Module:
+    """Raises ConfigError without shadow-peft."""
+    try:
+        import shadow_peft
+        from shadow_peft.task_models import ShadowForCausalLM
+    except ImportError as error:
+        raise ConfigError("the authors' Shadow comes from shadow-peft: pip install '.[test]'") from error
     config = shadow_peft.ShadowConfig(
         num_shadow_layers=LAYERS, injection_hidden_size=RANK, gate_hidden_size=GATE, alpha=ALPHA, dropout=0.0
     )

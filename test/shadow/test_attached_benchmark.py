@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tiny import make_llama
+import torch
+from tiny import BLOCKS, VOCABULARY, Build, make_llama
 
-from benchmarks import attached, contestants
-from shadow_intent.shadow import Costs
+from benchmarks import attached, contestants, side_by_side
+from benchmarks.speculating import break_even, speculate
+from shadow_intent.shadow import Costs, Speculator
 
 
 @pytest.fixture(autouse=True)
@@ -23,16 +27,32 @@ def test_decode_and_prefill_measure_every_method_and_keep_what_was_measured(
 ) -> None:
     file = tmp_path / "attached.json"
     file.write_text(json.dumps({"bases": {"tiny": {"prefill 4": {"base": {"ms": 1.0, "ratio": 1.0}}}}}))
-    command = ["attached", "--parts", "decode", "prefill", "--tokens", "2", "--rounds", "1"]
+    command = ["attached", "--parts", "decode", "prefill", "--tokens", "2", "--rounds", "2"]
     monkeypatch.setattr(sys, "argv", [*command, "--batches", "1", "--prefills", "8", "--json", str(file)])
     assert attached.main() == 0
-    parts = json.loads(file.read_text())["bases"]["tiny"]
+    written = json.loads(file.read_text())
+    parts = written["bases"]["tiny"]
     assert set(parts) == {"prefill 4", "decode, batch 1", "prefill 8"}
     assert list(parts["decode, batch 1"]) == list(contestants.METHODS)
     assert list(parts["prefill 8"]) == ["base", "peft Shadow", "ours"]
-    assert all(row["ms"] > 0 and row["ratio"] > 0 for row in parts["decode, batch 1"].values())
-    assert parts["decode, batch 1"]["base"]["ratio"] == 1.0
+    for row in parts["decode, batch 1"].values():
+        assert len(row["rounds_ms"]) == 2
+        assert row["ratio_range"][0] <= row["ratio"] <= row["ratio_range"][1]
+    assert parts["decode, batch 1"]["base"]["ratio_range"] == [1.0, 1.0]
+    assert set(written["meta"]) == {"tiny: decode, batch 1", "tiny: prefill 8"}  # nothing is said of what was kept
+    meta = written["meta"]["tiny: prefill 8"]
+    assert (meta["rounds"], meta["threads"], meta["torch"]) == (2, 1, version("torch"))
+    assert meta.keys() >= {"date", "processor", "load", "python", "transformers", "peft", "shadow-peft", "dtype"}
     assert "shadow-peft" in capsys.readouterr().out
+
+
+def test_ratios_are_taken_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first round is slow for both and says nothing about which of them is slower."""
+    seconds = iter([8.0, 8.0, 1.0, 2.0, 2.0, 3.0])
+    monkeypatch.setattr(side_by_side, "cpu_time", lambda action: next(seconds))
+    turns = side_by_side.take_turns({"base": lambda: None, "other": lambda: None}, rounds=3, units=2)
+    assert turns["other"] == {"ms": 1500.0, "ratio": 1.5, "ratio_range": [1.0, 2.0], "rounds_ms": [4000, 1000, 1500]}
+    assert turns["base"] == {"ms": 1000.0, "ratio": 1.0, "ratio_range": [1.0, 1.0], "rounds_ms": [4000, 500, 1000]}
 
 
 @pytest.mark.parametrize("method", ["LoRA", "peft Shadow", "shadow-peft", "ours"])
@@ -43,7 +63,31 @@ def test_a_training_step_is_measured(method: str) -> None:
     assert row["trainable"] == pytest.approx(attached.training_step("ours", "tiny", 1)["trainable"], rel=0.2)
 
 
+@pytest.mark.parametrize(("package", "told"), [("peft", "come from peft"), ("shadow_peft", "comes from shadow-peft")])
+def test_a_peer_that_is_not_installed_is_named_with_the_extra(
+    package: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(sys, "argv", ["attached", "--parts", "decode", "--batches", "1"])
+    assert attached.main() == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert "pip install '.[test]'" in error
+
+
 def test_break_even_by_hand() -> None:
     """One drafted token costs 0.1, verifying it nothing: it pays when accepted more often than one time in ten."""
-    assert attached.break_even(Costs(verify=((1, 1.0), (16, 1.0)), draft=0.1)) == 0.11
-    assert attached.break_even(Costs(verify=((1, 1.0), (16, 16.0)), draft=0.1)) is None
+    assert break_even(Costs(verify=((1, 1.0), (16, 1.0)), draft=0.1)) == 0.11
+    assert break_even(Costs(verify=((1, 1.0), (16, 16.0)), draft=0.1)) is None
+
+
+@torch.inference_mode()
+def test_speculation_says_how_much_was_drafted_before_each_pass(trained: Build) -> None:
+    base, model = make_llama(), trained(make_llama(), num_layers=BLOCKS)
+    texts = [[1, 2, 3, 4], [5, 6, 7]]
+    row: dict[str, Any] = speculate(base, model, Speculator(model, length=2), texts, 8, VOCABULARY + 1)
+    assert sum(row["lengths"].values()) == row["passes"] > 2
+    assert sum(int(length) * passes for length, passes in row["lengths"].items()) == row["drafted"]
+    assert max(row["lengths"]) == "2"
+    assert row["same_as_one_by_one"] == 2
+    attached.show({"bases": {}, "speculation": {"replies": row}})

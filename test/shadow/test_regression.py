@@ -1,4 +1,7 @@
-"""Files written once are read, and say what they said then. See regression/generate.py."""
+"""Files written once, in our format and with our savers in those of the peers, are read and say what they said then.
+
+See regression/generate.py. What the peers themselves write is read in test_exchange.py.
+"""
 
 from __future__ import annotations
 
