@@ -1,8 +1,8 @@
 """Writes the files of test_regression.py. Run it only when a format changes on purpose.
 
 A tiny base, a shadow of each dialect for it, and what they said when the files were written.
-The folders called -peer are in the formats of shadow-peft and peft, but written by `save_shadow_peft` and `save_peft`: they
-hold on to what our savers and loaders make of those formats. What the peers write is in test_exchange.py.
+The folders called -peer are in the formats of shadow-peft and peft, but written by `save_shadow_peft` and `save_peft`:
+they hold on to what our savers and loaders make of those formats. What the peers write is in test_exchange.py.
 """
 
 from __future__ import annotations
