@@ -73,6 +73,8 @@ class Reader(Words):
             measured = self.word(start + 1) == "个" and (self.word(start + 2) == "半" or self._unit(start + 2))
             if not measured:
                 return None
+        if self.word(start) == "one" and self.word(start - 1) in units.POINTING:
+            return None
         amount = self._amount(start)
         if amount is None:
             return self._indefinite(start)

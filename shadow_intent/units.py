@@ -65,6 +65,8 @@ PLAIN_UNITS = frozenset(
 HAN_UNITS = _words("米 公尺 厘米 公分 步 度 圈 秒")
 """Chinese ones, of which that is sure only behind a foreign word or `MANY` ("x米", "好多米")."""
 MANY = _words("好多 很多 许多 多少 若干")
+POINTING = frozenset(["other", "another", "which", "wrong"])
+"""Before a "one" that is no number: "no, the other one, turn right"."""
 NO_AMOUNT = _words(
     "few some several couple the these those that this in by per of and or my your our his her their its on last first "
     "next to under with for"

@@ -453,6 +453,11 @@ between to or dozen couple 一 两 半 十 百 万 点 分之 米 步 度 圈 �
 """
 
 
+def test_a_one_that_points_is_no_number() -> None:
+    assert parse("left no the other one turn right", "turn_right") == NO_SLOTS
+    assert parse("turn right one turn", "turn_right").as_dict() == {"angle_deg": 360}
+
+
 @given(st.text(), st.sampled_from(LABELS))
 def test_any_text_gives_slots(text: str, label: str) -> None:
     assert parse(text, label).speed in (None, *SPEEDS)
