@@ -122,7 +122,7 @@ def test_a_missing_weight_is_named(peer: str, tmp_path: Path) -> None:
         (load_shadow_peft, "shadow_config.json", {"num_shadow_layers": "two"}),
         (load_shadow_peft, "shadow_config.json", {"shadow_num_attention_heads": 0}),
     ],
-    ids=str,
+    ids=lambda value: value.__name__ if callable(value) else str(value),
 )
 def test_odd_values_are_damage(load: Callable, file: str, values: dict, tmp_path: Path) -> None:
     base = make_llama()
