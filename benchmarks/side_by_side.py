@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from training.machine import processor
+
 PACKAGES = ("torch", "transformers", "peft", "shadow-peft")
 
 
@@ -55,8 +57,6 @@ def summary(own: list[float], first: list[float]) -> dict[str, Any]:
 
 def circumstances() -> dict[str, Any]:
     """When, on what and with what something was measured."""
-    from training.clinc import processor  # not above: what it imports would count as memory of a training step
-
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "processor": processor(),

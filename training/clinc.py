@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 import statistics
 import sys
 import time
@@ -41,6 +40,7 @@ from training.clinc_rivals import Encoder, Logits, Outcome, embedded_regression,
 from training.compare import interval
 from training.corpus import Example
 from training.export import to_onnx
+from training.machine import processor
 from training.recipe import DEFAULT, Recipe
 from training.train import train
 
@@ -150,14 +150,6 @@ def _mean(values: Sequence[float]) -> str:
 def digest(recipe: Recipe) -> str:
     """Names a recipe: 12 hex digits of its SHA-256."""
     return hashlib.sha256(json.dumps(recipe.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
-
-
-def processor() -> str:
-    """The processor's name, as the system gives it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def kept(path: Path, recipe: Path) -> tuple[dict[str, list[dict[str, Any]]], str]:

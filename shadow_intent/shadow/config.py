@@ -83,6 +83,11 @@ class ShadowConfig:
         """Index of the first base block that is injected into."""
         return 1 if self.dialect == "paper" else 0
 
+    @property
+    def lambda_of_classes(self) -> float:
+        """Weight of the auxiliary loss (9) when classes are learnt."""
+        return self.lambda_ if self.lambda_classify is None else self.lambda_classify
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)

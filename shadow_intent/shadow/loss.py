@@ -94,11 +94,10 @@ def class_loss(
         labels: (B,), class numbers or `IGNORE`.
         count: labels of the whole step, when this is only one of its batches.
     """
-    lambda_ = config.lambda_ if config.lambda_classify is None else config.lambda_classify
     counted = labels.ne(IGNORE)
     logits, shadow_logits, labels = logits[counted], shadow_logits[counted], labels[counted]
     loss = label_loss(logits, labels, count)
-    return _with_auxiliary(loss, shadow_logits, logits, labels, lambda_, config.distill, count)
+    return _with_auxiliary(loss, shadow_logits, logits, labels, config.lambda_of_classes, config.distill, count)
 
 
 def _with_auxiliary(

@@ -151,7 +151,7 @@ def save_peft(
         "update_hidden_size": config.gate_width,
         "shadow_alpha": config.alpha,
         "shadow_dropout": config.dropout,
-        "auxiliary_loss_weight": _lambda(shadow),
+        "auxiliary_loss_weight": config.lambda_ if shadow.heads is None else config.lambda_of_classes,
         "shadow_model": "mirror" if mirror else shadow_model,
         "share_embeddings": not network.own_embedding,
         "target_modules": _blocks(base),
@@ -171,14 +171,6 @@ def save_peft(
     folder = Path(path)
     write_json(folder / CONFIG, values)
     save_file(stored(weights, dtype), folder / ADAPTER)
-
-
-def _lambda(shadow: Shadow) -> float:
-    """The weight of the auxiliary loss of the task that the folder is for."""
-    config = shadow.config
-    if shadow.heads is None or config.lambda_classify is None:
-        return config.lambda_
-    return config.lambda_classify
 
 
 def _blocks(base: PreTrainedModel) -> list[str]:

@@ -9,11 +9,9 @@ import pytest
 import shadow_peft
 import torch
 from shadow_peft.task_models import ShadowForCausalLM
-from tiny import BLOCKS, SIZES, VOCABULARY, WIDTH, make_batch, make_llama, make_qwen3
+from tiny import BLOCKS, SIZES, TOKENS, VOCABULARY, WIDTH, make_batch, make_gpt2, make_llama, make_qwen3
 from torch import Tensor, nn
 from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForSequenceClassification,
     OPTConfig,
@@ -22,15 +20,7 @@ from transformers import (
 )
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
-TOKENS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
 LABELS = 5
-
-
-def make_gpt2() -> PreTrainedModel:
-    """Blocks in `h`, a table that neither peer drops."""
-    return GPT2LMHeadModel(
-        GPT2Config(vocab_size=VOCABULARY, n_embd=WIDTH, n_layer=BLOCKS, n_head=4, n_positions=64, **TOKENS)
-    ).eval()
 
 
 def make_opt() -> PreTrainedModel:

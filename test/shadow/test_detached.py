@@ -5,8 +5,8 @@ from pathlib import Path
 import onnxruntime
 import pytest
 import torch
-from tiny import BLOCKS, VOCABULARY, WIDTH, Batch, Build, excite
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM, PreTrainedModel
+from tiny import WIDTH, Batch, Build, excite, make_gpt2
+from transformers import LlamaForCausalLM, PreTrainedModel
 
 from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, ShadowNetwork, pool, to_onnx
 
@@ -35,11 +35,6 @@ def test_padding_changes_nothing(base: PreTrainedModel, batch: Batch, pooling: s
     shadow = make_detached(base, pooling=pooling)
     alone = shadow(ids[:1, mask[0].bool()], torch.ones(1, 4, dtype=torch.long))
     torch.testing.assert_close(shadow(ids, mask)[:1], alone, atol=1e-5, rtol=1e-5)
-
-
-def make_gpt2() -> PreTrainedModel:
-    sizes = {"n_embd": WIDTH, "n_layer": BLOCKS, "n_head": 4, "n_positions": 64, "vocab_size": VOCABULARY}
-    return GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=None, eos_token_id=None)).eval()
 
 
 @pytest.mark.parametrize("prefix", [False, True], ids=["causal", "prefix"])

@@ -21,12 +21,11 @@ from peer_models import (
     huggingface,
     language_base,
     make_classifier,
-    make_gpt2,
     make_opt,
     teach,
 )
 from shadow_peft.task_models import ShadowForCausalLM, ShadowForSequenceClassification
-from tiny import WIDTH, excite, make_batch, make_llama, make_qwen3, make_small
+from tiny import WIDTH, excite, make_batch, make_gpt2, make_llama, make_qwen3, make_small
 from transformers import PreTrainedModel
 
 from shadow_intent.shadow import (

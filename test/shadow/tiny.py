@@ -6,11 +6,20 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from shadow_intent.shadow import ShadowedModel
 
 VOCABULARY, WIDTH, BLOCKS = 60, 32, 4
+TOKENS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
 SIZES = {
     "vocab_size": VOCABULARY,
     "hidden_size": WIDTH,
@@ -19,9 +28,7 @@ SIZES = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "max_position_embeddings": 64,
-    "bos_token_id": None,
-    "eos_token_id": None,
-    "pad_token_id": 0,
+    **TOKENS,
 }
 Batch = tuple[Tensor, Tensor]
 Build = Callable[..., ShadowedModel]
@@ -33,6 +40,13 @@ def make_llama() -> PreTrainedModel:
 
 def make_qwen3() -> PreTrainedModel:
     return Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=8)).eval()
+
+
+def make_gpt2() -> PreTrainedModel:
+    """Blocks in `h`, learned positions, a table that neither peer drops."""
+    return GPT2LMHeadModel(
+        GPT2Config(vocab_size=VOCABULARY, n_embd=WIDTH, n_layer=BLOCKS, n_head=4, n_positions=64, **TOKENS)
+    ).eval()
 
 
 def make_small(**sizes: int) -> PreTrainedModel:
