@@ -34,7 +34,8 @@ SHOTS = 20
 WIDTH = 120
 """Columns of the tables."""
 SWEEP = [(8, 1.0), (32, 1.0), (16, 0.1), (16, 0.5)]
-"""Rank and alpha, beside 16 and 1, on the intents with few shots and one seed."""
+"""Rank and alpha, beside 16 and 1, on the intents with few shots and seed `SWEEP_SEED`."""
+SWEEP_SEED = 1
 VARIANTS: dict[tuple[str, int], list[dict[str, Any]]] = {
     ("intents", SHOTS): [{"update": False}, {"start": "random"}, {"start": "pretrained"}],
     ("replies", 0): [{"update": False}, {"start": "pretrained"}],
@@ -56,8 +57,8 @@ def planned(seeds: Sequence[int], pretrained: bool) -> list[Run]:
         for seed in seeds:
             runs += [Run(task, method, seed, shots) for method in ("LoRA", "DoRA", "shadow")]
             runs += [Run(task, "shadow", seed, shots, **other) for other in others]
-        if shots:
-            runs += [Run(task, "shadow", seeds[0], shots, rank=rank, alpha=alpha) for rank, alpha in SWEEP]
+        if shots and SWEEP_SEED in seeds:
+            runs += [Run(task, "shadow", SWEEP_SEED, shots, rank=rank, alpha=alpha) for rank, alpha in SWEEP]
     return [run for run in runs if pretrained or run.start != "pretrained"]
 
 

@@ -87,6 +87,8 @@ def test_the_plan_has_every_method_start_and_seed_once() -> None:
     runs = compare.planned([1, 2, 3], pretrained=True)
     names = [run.name for run in runs]
     assert len(names) == len(set(names)) == 3 * (6 + 5 + 3) + 4
+    apart = [run.name for seed in (1, 2, 3) for run in compare.planned([seed], pretrained=True)]
+    assert sorted(apart) == sorted(names)  # several processes with a seed each do the same work
     assert {run.start for run in runs} == {"cut", "random", "pretrained"}
     assert not all(run.update for run in runs)
     assert not any(run.start == "pretrained" for run in compare.planned([1], pretrained=False))
