@@ -57,6 +57,7 @@ def test_a_stop_ends_the_walk_and_nothing_follows_it(
         spoken = story.decision.utterance_id
         wait_for(lambda: person.states(spoken))
         assert person.outcome(spoken).state == "succeeded"
+        wait_for(lambda: person.sent(STOP_MOVE))
         ids = [r.header.identity.api_id for r in person.requests]
         assert MOVE not in ids[ids.index(STOP_MOVE) :]
 
@@ -76,6 +77,7 @@ def test_a_stop_within_a_command_comes_first_and_the_command_is_done(
             break
     assert outcome.state == "succeeded", outcome.reason
     assert person.outcome(walk).state == "preempted"
+    wait_for(lambda: person.sent(STOP_MOVE) and person.sent(SIT))
     ids = [r.header.identity.api_id for r in person.requests]
     assert STOP_MOVE in ids and SIT in ids and MOVE not in ids[ids.index(STOP_MOVE) :]
 
