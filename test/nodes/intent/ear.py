@@ -55,6 +55,8 @@ class Ear:
         self.intents: list[msg.Intent] = []
         """Every one, also those that answer no story."""
         interfaces.INTENT.subscribe(witness, self.intents.append)
+        self.held = threading.Event()
+        """Set when the classifier works on what `hold` keeps."""
 
     def say(self, text: str) -> Story:
         """Says it and waits for the first intent."""
@@ -75,10 +77,10 @@ class Ear:
             assert result.successful, result.reason
 
     def hold(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-        """Keeps the classifier busy with its next utterance until the event is set, five seconds at most."""
+        """Keeps the classifier busy with its next utterance until the event is set, 30 seconds at most."""
         pipeline, free = self.node.classifier.pipeline, threading.Event()
         hear = pipeline.hear
-        monkeypatch.setattr(pipeline, "hear", lambda utterance: (free.wait(5), hear(utterance))[1])
+        monkeypatch.setattr(pipeline, "hear", lambda utterance: (self.held.set(), free.wait(30), hear(utterance))[2])
         return free
 
     def events(self) -> list[Event]:

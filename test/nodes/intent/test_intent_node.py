@@ -75,6 +75,7 @@ def test_more_utterances_than_can_wait_drop_the_oldest(
     seen = made.intents
     for i in range(7):
         made.witness.say(f"sit down {i}")
+        assert made.held.wait(10)
     wait_for(lambda: len(seen) == 2)  # the first is in work, four wait
     assert [i.text for i in seen] == ["sit down 1", "sit down 2"]
     assert {(i.decision, i.reason) for i in seen} == {("ignore", "4 newer utterances wait for the classifier")}
