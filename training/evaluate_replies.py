@@ -1,7 +1,7 @@
-"""How good the attached shadow plans: `python -m training.evaluate_replies [BUNDLE]`.
+"""How good the cloud plans: `python -m training.evaluate_replies [BUNDLE]`.
 
-The requests of the held-out tenth go through the cloud's own engine; a plan counts as exact when every skill and every
-quantity is as written, and as right skills when the labels are, in order.
+Requests of the held-out tenth and of authors who wrote nothing of the corpus go through the cloud's own engine; a plan
+counts as exact when every skill and every quantity is as written, and as right skills when the labels are, in order.
 """
 
 from __future__ import annotations
@@ -23,8 +23,13 @@ from shadow_intent.cloud.config import CloudConfig
 from shadow_intent.cloud.engine import Engine
 from shadow_intent.cloud.plan import Answer
 from shadow_intent.errors import ShadowIntentError
-from training.corpus import LANGUAGES, Exchange, read_exchanges, split_exchanges
+from training.corpus import CHALLENGE, LANGUAGES, Exchange, read_exchanges, split_exchanges
 from training.evaluate import cell, share
+
+
+def held_out() -> list[Exchange]:
+    """What nothing was trained on and nothing chosen by."""
+    return split_exchanges(read_exchanges())["test"] + read_exchanges(CHALLENGE)
 
 
 def summarise(exchanges: Sequence[Exchange], answers: Sequence[Answer]) -> dict[str, Any]:
@@ -33,23 +38,29 @@ def summarise(exchanges: Sequence[Exchange], answers: Sequence[Answer]) -> dict[
     labels = [[s.label for s in x.steps] == [s.label for s in a.steps] for x, a in pairs]
     planless = [a for x, a in pairs if not x.steps]
     return {
-        "exact_plan": share(sum(x.steps == a.steps for x, a in pairs), len(pairs)),
+        "exact_plan": share(sum(_written(x) == _written(a) for x, a in pairs), len(pairs)),
         "right_skills": share(sum(labels), len(pairs)),
         "needless_plan": share(sum(bool(a.steps) for a in planless), len(planless)),
     }
 
 
+def _written(answer: Exchange | Answer) -> list[tuple[str, dict[str, Any]]]:
+    """Labels and the quantities that are named; "a bit" names none."""
+    return [(step.label, step.slots.as_dict()) for step in answer.steps]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate_replies", description=__doc__.splitlines()[0])
     parser.add_argument("bundle", nargs="?", default="", help="bundle folder (default: the shipped one)")
+    parser.add_argument("--base-alone", action="store_true", help="every plan by the base, none from clauses")
     parser.add_argument("--json", type=Path, help="also write results and answers to this file")
     arguments = parser.parse_args()
     try:
-        engine = Engine(CloudConfig.load(bundle=arguments.bundle))
+        engine = Engine(CloudConfig.load(bundle=arguments.bundle, read_clauses=not arguments.base_alone))
+        exchanges = held_out()
     except ShadowIntentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    exchanges = split_exchanges(read_exchanges())["test"]
     answers, seconds = [], []
     for exchange in track(exchanges, "answering", transient=True):
         start = time.perf_counter()
@@ -68,8 +79,7 @@ def main() -> int:
     console.print(f"seconds an answer: p50 {results['seconds_p50']}, p99 {results['seconds_p99']}")
     if arguments.json:
         results["answers"] = [
-            {"text": x.text, "reply": a.reply, "plan": [(s.label, s.slots.as_dict()) for s in a.steps]}
-            for x, a in zip(exchanges, answers, strict=True)
+            {"text": x.text, "reply": a.reply, "plan": _written(a)} for x, a in zip(exchanges, answers, strict=True)
         ]
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

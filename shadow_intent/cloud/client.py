@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 
@@ -139,8 +139,9 @@ class CloudClient:
 
 def slots_from(message: intent_pb2.Slots) -> Slots:
     """The quantities that are set. Raises PlanError on impossible ones."""
+    values = {field.name: value for field, value in message.ListFields() if field.name != "little"}
     try:
-        return Slots.from_dict({field.name: value for field, value in message.ListFields()})
+        return replace(Slots.from_dict(values), little=message.little)
     except InputError as error:
         raise PlanError(str(error)) from error
 

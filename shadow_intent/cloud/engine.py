@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,11 +15,13 @@ from transformers.generation.streamers import BaseStreamer
 from shadow_intent.bundle import Bundle
 from shadow_intent.cloud import plan
 from shadow_intent.cloud.base import load_base, load_tokenizer
+from shadow_intent.cloud.clauses import ClauseReader
 from shadow_intent.cloud.config import CloudConfig
 from shadow_intent.cloud.decode import PlanGrammar
 from shadow_intent.cloud.plan import Answer, Step
 from shadow_intent.errors import BundleError, CloudUnavailable, PlanError
 from shadow_intent.intent import is_chinese
+from shadow_intent.pipeline import Pipeline
 from shadow_intent.shadow import CheckpointError, load_shadow
 from shadow_intent.skills import SkillTable, load_skills
 
@@ -53,29 +54,39 @@ class Engine:
         except CheckpointError as error:
             raise BundleError(f"{self.bundle.path}: {error}; train a bundle on base {config.base!r}") from error
         self._grammar = PlanGrammar(self.skills, self.tokenizer.get_vocab())
+        self.clauses: ClauseReader | None = None
+        """Asked first for the plan."""
+        if config.read_clauses:
+            self.clauses = ClauseReader(Pipeline.from_bundle(self.bundle, self.skills), self.skills)
         self._generating = threading.Lock()
         self._places = threading.BoundedSemaphore(config.max_waiting + 1)
         self.answer(WARM_UP, lambda _: None, lambda: False)
 
     def answer(self, text: str, on_text: OnText, cancelled: Callable[[], bool]) -> Answer:
-        """The answer to an utterance. `on_text` gets the reply so far as it grows.
+        """The answer to an utterance: the plan from its clauses or else by the base, which writes the reply.
+
+        `on_text` gets the reply so far as it grows. Nothing is generated that is not needed: in a language the base
+        does not speak (`config.base_languages`) a known plan gets a fixed sentence.
 
         A plan that cannot be read becomes an apology without steps. Raises CloudUnavailable when too many requests wait
         or `cancelled` came true.
         """
         language = "zh" if is_chinese(text) else "en"
         speaks = language in self.config.base_languages
+        known = self.clauses.plan(text) if self.clauses else ()
+        if known and not speaks:
+            return Answer(fixed_reply(known, language, self.skills), known)
         with self._place():
-            written = self._generate(text, on_text if speaks else None, cancelled)
+            written = self._generate(text, on_text if speaks else None, cancelled, plan.begin(known) if known else "")
         if cancelled():
             raise CloudUnavailable("the request was cancelled")
         try:
             answer = plan.parse(written if speaks else f"{written.strip()}\n{plan.REPLY} ", self.skills)
         except PlanError:
             return Answer(fixed_reply((), language, self.skills), ())
-        if speaks and answer.reply:
-            return answer
-        return replace(answer, reply=fixed_reply(answer.steps, language, self.skills))
+        steps = known or answer.steps
+        reply = answer.reply if speaks and answer.reply else fixed_reply(steps, language, self.skills)
+        return Answer(reply, steps)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -89,21 +100,23 @@ class Engine:
             self._places.release()
 
     @torch.inference_mode()
-    def _generate(self, text: str, on_text: OnText | None, cancelled: Callable[[], bool]) -> str:
-        """Plan line and reply; only the plan line when `on_text` is None."""
-        ids = torch.tensor([plan.prompt_ids(self.tokenizer, text)])  # (1, T)
-        writing = _Writing(self.tokenizer, ids.shape[1], on_text, cancelled)
+    def _generate(self, text: str, on_text: OnText | None, cancelled: Callable[[], bool], begun: str = "") -> str:
+        """Plan line and reply, going on from `begun`; only the plan line when `on_text` is None."""
+        prompt = plan.prompt_ids(self.tokenizer, text)
+        given = self.tokenizer(begun, add_special_tokens=False).input_ids if begun else []
+        ids = torch.tensor([[*prompt, *given]])  # (1, T)
+        writing = _Writing(self.tokenizer, len(prompt), given, on_text, cancelled)
         output = self.model.generate(
             ids,
             max_new_tokens=self.config.max_new_tokens,
             do_sample=False,
             eos_token_id=self.tokenizer.eos_token_id,
             pad_token_id=self.tokenizer.eos_token_id,
-            logits_processor=LogitsProcessorList([_PlanFirst(self.tokenizer, ids.shape[1], self._grammar)]),
+            logits_processor=LogitsProcessorList([_PlanFirst(self.tokenizer, len(prompt), self._grammar)]),
             stopping_criteria=StoppingCriteriaList([writing.stop]),
             streamer=writing,
         )
-        return str(self.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True))
+        return str(self.tokenizer.decode(output[0, len(prompt) :], skip_special_tokens=True))
 
 
 def fixed_reply(steps: tuple[Step, ...], language: str, skills: SkillTable) -> str:
@@ -134,10 +147,16 @@ class _Writing(BaseStreamer):
     """Follows the tokens as they come: hands on the reply so far, and stops when nobody waits for it any more."""
 
     def __init__(
-        self, tokenizer: Any, prompt_length: int, on_text: OnText | None, cancelled: Callable[[], bool]
+        self,
+        tokenizer: Any,
+        prompt_length: int,
+        given: Sequence[int],
+        on_text: OnText | None,
+        cancelled: Callable[[], bool],
     ) -> None:
+        """`given`: what the answer begins with, behind the prompt."""
         self._tokenizer, self._on_text = tokenizer, on_text
-        self._ids: list[int] = []
+        self._ids = list(given)
         self._prompt_seen = False
         self.stop = _Stop(tokenizer, prompt_length, on_text is None, cancelled)
 

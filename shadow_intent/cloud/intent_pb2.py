@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n shadow_intent/cloud/intent.proto\x12\x10shadow_intent.v1\"\xb9\x01\n\x05Slots\x12\x17\n\ndistance_m\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tangle_deg\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nduration_s\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x12\n\x05speed\x18\x05 \x01(\tH\x04\x88\x01\x01\x42\r\n\x0b_distance_mB\x0c\n\n_angle_degB\r\n\x0b_duration_sB\x08\n\x06_countB\x08\n\x06_speed\"=\n\x04Step\x12\r\n\x05label\x18\x01 \x01(\t\x12&\n\x05slots\x18\x02 \x01(\x0b\x32\x17.shadow_intent.v1.Slots\"w\n\x07Request\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\r\n\x05label\x18\x05 \x01(\t\x12\x13\n\x0bprobability\x18\x06 \x01(\x02\"\x8b\x01\n\x06\x41nswer\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12$\n\x04plan\x18\x04 \x03(\x0b\x32\x16.shadow_intent.v1.Step\x12\x11\n\tbundle_id\x18\x05 \x01(\t\x12\x12\n\nlatency_ms\x18\x06 \x01(\x02\"U\n\x05\x43hunk\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12(\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x18.shadow_intent.v1.Answer2\x91\x01\n\rIntentService\x12>\n\x07Resolve\x12\x19.shadow_intent.v1.Request\x1a\x18.shadow_intent.v1.Answer\x12@\n\x08\x43onverse\x12\x19.shadow_intent.v1.Request\x1a\x17.shadow_intent.v1.Chunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n shadow_intent/cloud/intent.proto\x12\x10shadow_intent.v1\"\xc9\x01\n\x05Slots\x12\x17\n\ndistance_m\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tangle_deg\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nduration_s\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x12\n\x05speed\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x0e\n\x06little\x18\x06 \x01(\x08\x42\r\n\x0b_distance_mB\x0c\n\n_angle_degB\r\n\x0b_duration_sB\x08\n\x06_countB\x08\n\x06_speed\"=\n\x04Step\x12\r\n\x05label\x18\x01 \x01(\t\x12&\n\x05slots\x18\x02 \x01(\x0b\x32\x17.shadow_intent.v1.Slots\"w\n\x07Request\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\r\n\x05label\x18\x05 \x01(\t\x12\x13\n\x0bprobability\x18\x06 \x01(\x02\"\x8b\x01\n\x06\x41nswer\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12$\n\x04plan\x18\x04 \x03(\x0b\x32\x16.shadow_intent.v1.Step\x12\x11\n\tbundle_id\x18\x05 \x01(\t\x12\x12\n\nlatency_ms\x18\x06 \x01(\x02\"U\n\x05\x43hunk\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12(\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x18.shadow_intent.v1.Answer2\x91\x01\n\rIntentService\x12>\n\x07Resolve\x12\x19.shadow_intent.v1.Request\x1a\x18.shadow_intent.v1.Answer\x12@\n\x08\x43onverse\x12\x19.shadow_intent.v1.Request\x1a\x17.shadow_intent.v1.Chunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,15 +32,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shadow_intent.cloud.intent_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SLOTS']._serialized_start=55
-  _globals['_SLOTS']._serialized_end=240
-  _globals['_STEP']._serialized_start=242
-  _globals['_STEP']._serialized_end=303
-  _globals['_REQUEST']._serialized_start=305
-  _globals['_REQUEST']._serialized_end=424
-  _globals['_ANSWER']._serialized_start=427
-  _globals['_ANSWER']._serialized_end=566
-  _globals['_CHUNK']._serialized_start=568
-  _globals['_CHUNK']._serialized_end=653
-  _globals['_INTENTSERVICE']._serialized_start=656
-  _globals['_INTENTSERVICE']._serialized_end=801
+  _globals['_SLOTS']._serialized_end=256
+  _globals['_STEP']._serialized_start=258
+  _globals['_STEP']._serialized_end=319
+  _globals['_REQUEST']._serialized_start=321
+  _globals['_REQUEST']._serialized_end=440
+  _globals['_ANSWER']._serialized_start=443
+  _globals['_ANSWER']._serialized_end=582
+  _globals['_CHUNK']._serialized_start=584
+  _globals['_CHUNK']._serialized_end=669
+  _globals['_INTENTSERVICE']._serialized_start=672
+  _globals['_INTENTSERVICE']._serialized_end=817
 # @@protoc_insertion_point(module_scope)

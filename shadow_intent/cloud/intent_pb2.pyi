@@ -7,25 +7,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Slots(_message.Message):
-    __slots__ = ("distance_m", "angle_deg", "duration_s", "count", "speed")
+    __slots__ = ("distance_m", "angle_deg", "duration_s", "count", "speed", "little")
     DISTANCE_M_FIELD_NUMBER: _ClassVar[int]
     ANGLE_DEG_FIELD_NUMBER: _ClassVar[int]
     DURATION_S_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     SPEED_FIELD_NUMBER: _ClassVar[int]
+    LITTLE_FIELD_NUMBER: _ClassVar[int]
     distance_m: float
     angle_deg: float
     duration_s: float
     count: int
     speed: str
-    def __init__(
-        self,
-        distance_m: _Optional[float] = ...,
-        angle_deg: _Optional[float] = ...,
-        duration_s: _Optional[float] = ...,
-        count: _Optional[int] = ...,
-        speed: _Optional[str] = ...,
-    ) -> None: ...
+    little: bool
+    def __init__(self, distance_m: _Optional[float] = ..., angle_deg: _Optional[float] = ..., duration_s: _Optional[float] = ..., count: _Optional[int] = ..., speed: _Optional[str] = ..., little: _Optional[bool] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("label", "slots")
@@ -49,15 +44,7 @@ class Request(_message.Message):
     session_id: str
     label: str
     probability: float
-    def __init__(
-        self,
-        utterance_id: _Optional[str] = ...,
-        text: _Optional[str] = ...,
-        language: _Optional[str] = ...,
-        session_id: _Optional[str] = ...,
-        label: _Optional[str] = ...,
-        probability: _Optional[float] = ...,
-    ) -> None: ...
+    def __init__(self, utterance_id: _Optional[str] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., session_id: _Optional[str] = ..., label: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("utterance_id", "text", "language", "plan", "bundle_id", "latency_ms")
@@ -73,15 +60,7 @@ class Answer(_message.Message):
     plan: _containers.RepeatedCompositeFieldContainer[Step]
     bundle_id: str
     latency_ms: float
-    def __init__(
-        self,
-        utterance_id: _Optional[str] = ...,
-        text: _Optional[str] = ...,
-        language: _Optional[str] = ...,
-        plan: _Optional[_Iterable[_Union[Step, _Mapping]]] = ...,
-        bundle_id: _Optional[str] = ...,
-        latency_ms: _Optional[float] = ...,
-    ) -> None: ...
+    def __init__(self, utterance_id: _Optional[str] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., plan: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., bundle_id: _Optional[str] = ..., latency_ms: _Optional[float] = ...) -> None: ...
 
 class Chunk(_message.Message):
     __slots__ = ("utterance_id", "text", "answer")
@@ -91,9 +70,4 @@ class Chunk(_message.Message):
     utterance_id: str
     text: str
     answer: Answer
-    def __init__(
-        self,
-        utterance_id: _Optional[str] = ...,
-        text: _Optional[str] = ...,
-        answer: _Optional[_Union[Answer, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, utterance_id: _Optional[str] = ..., text: _Optional[str] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ...) -> None: ...

@@ -61,10 +61,15 @@ def prompt_ids(tokenizer: Any, text: str) -> list[int]:
 
 def render(reply: str, steps: Sequence[Step]) -> str:
     """The text of an answer; the inverse of `parse`."""
+    return f"{begin(steps)} {reply}"
+
+
+def begin(steps: Sequence[Step]) -> str:
+    """The text of an answer up to its reply."""
     written = "; ".join(
         " ".join([s.label, *(f"{k}={_number(v)}" for k, v in s.slots.as_dict().items())]) for s in steps
     )
-    return f"{PLAN} {written or NO_PLAN}\n{REPLY} {reply}"
+    return f"{PLAN} {written or NO_PLAN}\n{REPLY}"
 
 
 def parse(text: str, table: SkillTable) -> Answer:

@@ -117,7 +117,11 @@ def make_engine(artefacts: tuple[Path, Path]) -> Callable[..., Engine]:
     base, bundle = artefacts
 
     def make(**settings: Any) -> Engine:
-        return Engine(CloudConfig.load(None, **{"base": str(base), "bundle": str(bundle), "threads": 1, **settings}))
+        return Engine(
+            CloudConfig.load(
+                None, **{"base": str(base), "bundle": str(bundle), "threads": 1, "read_clauses": False, **settings}
+            )
+        )
 
     return make
 

@@ -24,9 +24,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_listens_and_ends_when_told(artefacts: tuple[Path, Path], number: signal.Signals) -> None:
+def test_it_says_where_it_listens_and_ends_when_told(
+    artefacts: tuple[Path, Path], number: signal.Signals, tmp_path: Path
+) -> None:
     base, bundle = artefacts
-    arguments = ["--address", "127.0.0.1:0", "--base", str(base), "--bundle", str(bundle), "--threads", "1"]
+    config = changed(tmp_path, base=str(base), bundle=str(bundle), read_clauses=False)
+    arguments = ["--config", str(config), "--address", "127.0.0.1:0", "--threads", "1"]
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -74,6 +77,7 @@ def test_the_shipped_settings_are_read() -> None:
         ("threads", -1),
         ("threads", True),
         ("max_new_tokens", "many"),
+        ("read_clauses", "sometimes"),
         ("max_waiting", 1.5),
         ("dtype", "int3"),
         ("base", 7),

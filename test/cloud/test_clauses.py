@@ -1,0 +1,121 @@
+"""Plans from clauses: with the shipped bundle what is sure becomes a plan, and every doubt is left to the base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadow_intent.bundle import Bundle
+from shadow_intent.cloud.clauses import ClauseReader, split
+from shadow_intent.cloud.engine import Engine
+from shadow_intent.cloud.plan import MAX_STEPS, Step
+from shadow_intent.errors import BundleError
+from shadow_intent.intent import NO_SLOTS, Slots
+from shadow_intent.pipeline import Pipeline
+from shadow_intent.skills import SkillTable
+
+
+@pytest.fixture(scope="module")
+def reader(skills: SkillTable) -> ClauseReader:
+    return ClauseReader(Pipeline.from_bundle(Bundle.load()), skills)
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("sit down and then wave", [("sit", {}), ("hello", {})]),
+        ("first turn left 90 degrees, then go forward two metres", ["turn_left 90", "move_forward 2"]),
+        ("go back a metre and a half and lie down please", ["move_backward 1.5", ("lie_down", {})]),
+        ("stand up, spin twice, sit", [("stand_up", {}), ("spin", {"count": 2}), ("sit", {})]),
+        ("turn on the light and turn right a little", [("light_on", {}), ("turn_right", {"little": True})]),
+        ("先坐下再打个招呼", [("sit", {}), ("hello", {})]),
+        ("往前走两米，然后左转九十度", ["move_forward 2", "turn_left 90"]),
+        ("站起来，开灯，跳个舞", [("stand_up", {}), ("light_on", {}), ("dance", {})]),
+    ],
+)
+def test_commands_in_one_breath_become_steps_in_order(reader: ClauseReader, text: str, steps: list[Any]) -> None:
+    assert reader.plan(text) == tuple(map(step_of, steps))
+
+
+def step_of(written: str | tuple[str, dict[str, Any]]) -> Step:
+    """`turn_left 90`, or a label with its slots."""
+    if isinstance(written, tuple):
+        return Step(written[0], Slots(**written[1]))
+    label, amount = written.split()
+    return Step(label, Slots(**{"angle_deg" if "turn" in label else "distance_m": float(amount)}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sit down",  # the robot's own business
+        "sit down, but wave first",
+        "before you sit down, wave",
+        "sit down or lie down",
+        "turn left, no, right, and then sit",
+        "don't sit, wave",
+        "sit down and then wave if you see a cat",
+        "in ten minutes lie down and sleep",
+        "he sat down and then he waved",
+        "we walked in, sat down and ordered two coffees",
+        "sit down and tell me a joke",
+        "sit down and then fetch my slippers",
+        "go forward a hundred and then sit",  # a number that is no distance
+        "go forward nine hundred metres and then sit",
+        "坐下，先打个招呼",
+        "坐下之前打个招呼",
+        "坐下或者趴下",
+        "左转，不对，右转，再坐下",
+        "他坐下来，然后挥了挥手",
+        "坐下，给我讲个笑话",
+        "如果有人来就坐下然后打招呼",
+        "and then, and then, and then",
+        "",
+        "，，，",
+    ],
+)
+def test_every_doubt_is_left_to_the_base(reader: ClauseReader, text: str) -> None:
+    assert reader.plan(text) == ()
+
+
+def test_more_clauses_than_a_plan_may_have_are_no_plan(reader: ClauseReader) -> None:
+    assert len(reader.plan(", ".join(["sit", "stand up"] * (MAX_STEPS // 2)))) == MAX_STEPS
+    assert reader.plan(", ".join(["sit", "stand up"] * (MAX_STEPS // 2) + ["sit"])) == ()
+
+
+def test_clauses_lose_what_joins_orders_and_softens_them() -> None:
+    text = "OK, first you turn a hundred and twenty degrees right, and after that sit please; then go 1.5 metres"
+    assert split(text) == ["turn a hundred and twenty degrees right", "sit", "go 1.5 metres"]
+    assert split("麻烦你先坐下，然后再站起来") == ["坐下", "站起来"]
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_no_error_and_no_unknown_step(reader: ClauseReader, skills: SkillTable, text: str) -> None:
+    for step in reader.plan(text):
+        assert skills[step.label].plannable
+        skills[step.label].bounded(step.slots)
+
+
+def test_the_engine_takes_the_plan_and_lets_the_base_speak(
+    make_engine: Callable[..., Engine], reader: ClauseReader
+) -> None:
+    engine = make_engine()
+    engine.clauses = reader
+    parts: list[str] = []
+    answer = engine.answer("turn left then wave", parts.append, lambda: False)
+    assert answer.steps == (Step("turn_left", NO_SLOTS), Step("hello", NO_SLOTS))
+    assert parts and answer.reply and "plan" not in answer.reply
+    assert all(answer.reply.startswith(part) for part in parts)
+
+    chinese = engine.answer("左转，再打个招呼", parts.append, lambda: False)
+    assert chinese.steps == answer.steps
+    assert chinese.reply == "好的，我会左转然后打招呼。"
+
+
+def test_the_shadow_of_the_clauses_is_the_bundles_own(make_engine: Callable[..., Engine]) -> None:
+    with pytest.raises(BundleError, match=r"tokenizer.json|model.onnx"):  # which this bundle has none of
+        make_engine(read_clauses=True)
