@@ -5,7 +5,8 @@
     speaker: the first one               sit
 
 An answer names a skill, or its place in the question, or says yes or no. Anything else that is meant for the robot ends
-the question; what is not leaves it open. The robot never picks one itself.
+the question; what is not leaves it open. The robot never picks one itself. Whether to do a plan that the cloud is not
+sure of is asked too: "Shall I turn left, then wave? Say yes or no."
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import re
 from dataclasses import dataclass, replace
 
 from shadow_intent import slots
+from shadow_intent.cloud.plan import Step
 from shadow_intent.intent import Decision, Route, Slots, Source, is_chinese
 from shadow_intent.route import asking_back
 from shadow_intent.skills import SkillTable
-from shadow_intent.speech import sentence
+from shadow_intent.speech import AMOUNTS, SPEED_NAMES, sentence
 
 _FIRST = r"(?:(?:the|option|number) )*(?:first|1st|former|one|1)(?: one)?|(?:第?[一1]|前|前面)(?:一|那)?[个种项]?"
 _SECOND = r"(?:(?:the|option|number) )*(?:second|2nd|latter|two|2)(?: one)?|(?:第?[二2两]|后|后面)(?:一|那)?[个种项]?"
@@ -55,6 +57,31 @@ class Question:
         return sentence(key, self.language, first=names[0], second=names[1])
 
 
+@dataclass(frozen=True, slots=True)
+class PlanQuestion:
+    """A plan that the speaker was asked about."""
+
+    decision: Decision
+    """The open request."""
+    steps: tuple[Step, ...]
+    language: str
+    """In which it is asked, "en" or "zh"."""
+
+    def text(self, skills: SkillTable) -> str:
+        """As the robot says it, with every quantity."""
+        joint = "，然后" if self.language == "zh" else ", then "
+        return sentence("ask", self.language, name=joint.join(_told(s, skills, self.language) for s in self.steps))
+
+
+def _told(step: Step, skills: SkillTable, language: str) -> str:
+    said = step.slots.as_dict()
+    amounts = [AMOUNTS[name][language == "zh"].format(f"{value:g}") for name, value in said.items() if name != "speed"]
+    if "speed" in said:
+        amounts.append(SPEED_NAMES[said["speed"]][language == "zh"])
+    name = skills[step.label].name[language]
+    return "".join([name, *amounts]) if language == "zh" else " ".join([name, *amounts])
+
+
 def question(decision: Decision, language: str, skills: SkillTable) -> Question | None:
     """What to ask about an unsure decision; None when there is no skill the speaker can be asked about."""
     labels = tuple(a for a in decision.alternatives if skills[a].action not in ("confirmation", "none"))
@@ -79,9 +106,22 @@ def answer(asked: Question, heard: Decision, skills: SkillTable) -> tuple[Decisi
     return heard, asked if heard.route is Route.IGNORE else None
 
 
+def yes_or_no(heard: Decision) -> bool | None:
+    """What an utterance answers to "shall I ...?"; None for no answer."""
+    yes, no = (answer.fullmatch(_plain(heard)) for answer in _ANSWERS[2:])
+    if heard.source is Source.STOP or not (yes or no or heard.route is Route.SKILL):
+        return None
+    return True if yes or heard.label == "affirm" else False if no or heard.label == "deny" else None
+
+
+def _plain(heard: Decision) -> str:
+    """Lower case, simplified, without marks."""
+    return " ".join(_MARKS.sub(" ", heard.utterance.text.lower().replace("'", "").translate(_SIMPLE)).split())
+
+
 def _meant(asked: Question, heard: Decision, skills: SkillTable) -> str:
     """One of the labels asked about, affirm (of two), deny, or "" for no answer."""
-    plain = " ".join(_MARKS.sub(" ", heard.utterance.text.lower().replace("'", "").translate(_SIMPLE)).split())
+    plain = _plain(heard)
     first, second, yes, no = (answer.fullmatch(plain) for answer in _ANSWERS)
     if first or (second and len(asked.labels) == 2):
         return asked.labels[0 if first else 1]

@@ -60,6 +60,17 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 }
 """Sentences by key, (en, zh), with the names of what is filled in."""
 
+AMOUNTS = {
+    "distance_m": ("{} metres", "{}米"),
+    "angle_deg": ("{} degrees", "{}度"),
+    "duration_s": ("for {} seconds", "{}秒"),
+    "count": ("times {}", "{}次"),
+}
+"""Quantities by slot, (en, zh)."""
+
+SPEED_NAMES = {"slow": ("slowly", "慢慢地"), "normal": ("at normal speed", "正常速度"), "fast": ("fast", "快速")}
+"""By slot value, (en, zh)."""
+
 POSTURE_NAMES = {
     "standing": ("standing", "站着"),
     "sitting": ("sitting", "坐着"),

@@ -75,7 +75,7 @@ class Engine:
         speaks = language in self.config.base_languages
         known = self.clauses.plan(text) if self.clauses else ()
         if known and not speaks:
-            return Answer(fixed_reply(known, language, self.skills), known)
+            return Answer(fixed_reply(known, language, self.skills), known, sure=True)
         with self._place():
             written = self._generate(text, on_text if speaks else None, cancelled, plan.begin(known) if known else "")
         if cancelled():
@@ -86,7 +86,7 @@ class Engine:
             return Answer(fixed_reply((), language, self.skills), ())
         steps = known or answer.steps
         reply = answer.reply if speaks and answer.reply else fixed_reply(steps, language, self.skills)
-        return Answer(reply, steps)
+        return Answer(reply, steps, sure=bool(known))
 
     @contextmanager
     def _place(self) -> Iterator[None]:

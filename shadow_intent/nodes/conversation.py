@@ -1,12 +1,13 @@
 """Open requests: asked of the cloud, answered aloud, their plans sent on. One at a time, the newest.
 
-What the robot is unsure about and the cloud cannot tell, the speaker is asked: see `clarify`.
+What the robot is unsure about and the cloud cannot tell, the speaker is asked, and whether a plan that the cloud is not
+sure of is to be done: see `clarify`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -17,13 +18,15 @@ from std_msgs.msg import Header
 
 from shadow_intent import clarify, msg
 from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, is_loopback, request_of
+from shadow_intent.cloud.plan import Step
 from shadow_intent.cloud.tls import channel_credentials
 from shadow_intent.errors import CloudError, CloudUnavailable
-from shadow_intent.intent import Decision, Route, Source
+from shadow_intent.intent import Decision, Route, Source, Utterance
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_to_msg
 from shadow_intent.nodes.params import IntentParams
 from shadow_intent.skills import SkillTable
+from shadow_intent.speech import sentence
 
 UNUSABLE = {
     "en": "I did not get an answer I can use. Please say it differently.",
@@ -53,6 +56,10 @@ class Owner(Protocol):
         """Publishes a decision as an intent."""
         ...
 
+    def get_parameter(self, name: str) -> Any:
+        """rclpy's."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class _Open:
@@ -78,7 +85,7 @@ class Conversations:
         self._owner, self._address, self._skills, self._credentials = owner, address, skills, credentials
         self._client: tuple[float, CloudClient] | None = None
         self._open: _Open | None = None
-        self._question: tuple[clarify.Question, float] | None = None  # and when it was asked
+        self._question: tuple[clarify.Question | clarify.PlanQuestion, float] | None = None  # and when it was asked
 
     @classmethod
     def of(cls, owner: Owner, values: IntentParams, skills: SkillTable) -> Conversations:
@@ -108,6 +115,8 @@ class Conversations:
         asked = question.decision
         if time.monotonic() - asked_at > window_s or asked.utterance.session_id != decision.utterance.session_id:
             return decision
+        if isinstance(question, clarify.PlanQuestion):
+            return self._answered(question, decision, asked_at)
         outcome, still_open = clarify.answer(question, decision, self._skills)
         if still_open is not None:
             self._question = still_open, asked_at if still_open is question else time.monotonic()
@@ -116,6 +125,19 @@ class Conversations:
             meant = replace(asked, label=outcome.label, slots=outcome.slots, reason=reason, source=Source.SPEAKER)
             self._owner.announce(replace(meant, route=Route.IGNORE, probability=1.0))
         return outcome
+
+    def _answered(self, question: clarify.PlanQuestion, heard: Decision, asked_at: float) -> Decision:
+        """Does the plan after a yes. What is no answer ends the question, unless it was not meant for the robot."""
+        yes = clarify.yes_or_no(heard)
+        if yes is None:
+            self._question = (question, asked_at) if heard.route is Route.IGNORE else None
+            return heard
+        spoken = question.decision.utterance
+        if yes:
+            self._send_plan(spoken, question.steps)
+            return replace(heard, route=Route.IGNORE, reason=f"yes to the plan of {spoken.utterance_id}")
+        reply = sentence("cancelled", question.language)
+        return replace(heard, route=Route.IGNORE, reason=f"no to the plan of {spoken.utterance_id}", reply=reply)
 
     def overtake(self, reason: str) -> None:
         """Ends the request under way: nothing it still brings is said or done. A question asked is withdrawn."""
@@ -156,14 +178,25 @@ class Conversations:
         self._open = None
         if isinstance(result, CloudAnswer):
             self._state, self.problem = "answered", ""
-            if result.reply:
-                self._reply(current, result.reply, result.language, final=True)
-            self._send_plan(current, result)
-            plan = ", ".join(step.label for step in result.steps) or "none"
-            self._close(current, Route.REMOTE, f"answered by {result.bundle_id}, plan: {plan}")
+            self._answer(current, result)
         else:
             self._state = self.problem = f"{type(result).__name__}: {result}"
             self._do_without(current, UNAVAILABLE if isinstance(result, CloudUnavailable) else UNUSABLE)
+
+    def _answer(self, current: _Open, result: CloudAnswer) -> None:
+        """Says and does what the cloud answered, or asks first."""
+        plan = ", ".join(step.label for step in result.steps) or "none"
+        reason = f"answered by {result.bundle_id}, plan: {plan}"
+        if result.steps and not result.sure and self._owner.get_parameter("ask_unsure_plans").value:
+            question = clarify.PlanQuestion(current.decision, result.steps, current.decision.utterance.answer_language)
+            self._question = question, time.monotonic()
+            self._reply(current, question.text(self._skills), question.language, final=True)
+            self._close(current, Route.REMOTE, f"{reason}; asked the speaker first")
+            return
+        if result.reply:
+            self._reply(current, result.reply, result.language, final=True)
+        self._send_plan(current.decision.utterance, result.steps)
+        self._close(current, Route.REMOTE, reason)
 
     def _do_without(self, current: _Open, sentences: Mapping[str, str]) -> None:
         """No cloud can tell: asks the speaker, or says so when there is nothing to choose from."""
@@ -176,10 +209,9 @@ class Conversations:
         self._reply(current, text, language, final=True)
         self._close(current, Route.IGNORE, reason)
 
-    def _send_plan(self, current: _Open, answer: CloudAnswer) -> None:
+    def _send_plan(self, utterance: Utterance, steps: Iterable[Step]) -> None:
         """Every step at once; skill_node begins each when the one before it has succeeded."""
-        utterance = current.decision.utterance
-        for i, step in enumerate(answer.steps):
+        for i, step in enumerate(steps):
             command = msg.SkillCommand(
                 header=Header(stamp=self._owner.now()),
                 utterance_id=utterance.utterance_id,

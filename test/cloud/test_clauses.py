@@ -32,6 +32,13 @@ def reader(skills: SkillTable) -> ClauseReader:
         ("go back a metre and a half and lie down please", ["move_backward 1.5", ("lie_down", {})]),
         ("stand up, spin twice, sit", [("stand_up", {}), ("spin", {"count": 2}), ("sit", {})]),
         ("turn on the light and turn right a little", [("light_on", {}), ("turn_right", {"little": True})]),
+        ("before you sit down, wave", [("hello", {}), ("sit", {})]),
+        ("lie down after you turn right 30 degrees", ["turn_right 30", ("lie_down", {})]),
+        ("turn left forty five degrees forward two metres bow", ["turn_left 45", "move_forward 2", ("bow", {})]),
+        ("light on, light on", [("light_on", {})]),
+        ("左转，左转", [("turn_left", {}), ("turn_left", {})]),
+        ("坐下之前先打个招呼", [("hello", {}), ("sit", {})]),
+        ("关灯坐下", [("light_off", {}), ("sit", {})]),
         ("先坐下再打个招呼", [("sit", {}), ("hello", {})]),
         ("往前走两米，然后左转九十度", ["move_forward 2", "turn_left 90"]),
         ("站起来，开灯，跳个舞", [("stand_up", {}), ("light_on", {}), ("dance", {})]),
@@ -54,8 +61,9 @@ def step_of(written: str | tuple[str, dict[str, Any]]) -> Step:
     [
         "sit down",  # the robot's own business
         "sit down, but wave first",
-        "before you sit down, wave",
         "sit down or lie down",
+        "stand still while you wave, then sit",
+        "go forward two metres three times, then sit",  # more than the skill can be told
         "turn left, no, right, and then sit",
         "don't sit, wave",
         "sit down and then wave if you see a cat",
@@ -67,7 +75,6 @@ def step_of(written: str | tuple[str, dict[str, Any]]) -> Step:
         "go forward a hundred and then sit",  # a number that is no distance
         "go forward nine hundred metres and then sit",
         "坐下，先打个招呼",
-        "坐下之前打个招呼",
         "坐下或者趴下",
         "左转，不对，右转，再坐下",
         "他坐下来，然后挥了挥手",

@@ -128,6 +128,88 @@ def test_a_plan_beyond_a_bound_is_not_sent(ear: Callable[..., Ear], cloud: Scrip
     assert story.closing is not None and "outside [0.05, 5]" in story.closing.reason
 
 
+TURN_AND_WAVE = (Step("turn_left", Slots(angle_deg=90.0, speed="slow")), Step("hello", NO_SLOTS))
+
+
+@pytest.fixture
+def doubtful(ear: Callable[..., Ear], cloud: ScriptedCloud) -> Callable[..., Ear]:
+    """`doubtful(**parameters)`: an ear whose cloud is not sure of its plan."""
+    cloud.steps, cloud.sure = TURN_AND_WAVE, False
+    return lambda **parameters: ear(cloud_address=cloud.address, **parameters)
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "yes"),
+    [
+        ("why is the sky blue", "Shall I turn left 90 degrees slowly, then say hello? Say yes or no.", "yes please"),
+        ("天空为什么是蓝色的", "要我左转90度慢慢地，然后打招呼吗？请说好的或不要。", "好的"),
+    ],
+)
+def test_a_plan_the_cloud_is_not_sure_of_is_done_after_a_yes(
+    doubtful: Callable[..., Ear], text: str, question: str, yes: str
+) -> None:
+    made = doubtful()
+    story = made.say(text)
+    wait_for(lambda: story.closing and story.said)
+    assert story.said == [question] and not story.commands
+    assert story.closing is not None and story.closing.reason.endswith("turn_left, hello; asked the speaker first")
+    answer = made.say(yes)
+    wait_for(lambda: len(answer.commands) == 2)
+    assert [(c.label, c.source) for c in answer.commands] == [("turn_left", "cloud"), ("hello", "cloud")]
+    assert answer.commands[0].slots.angle_deg == 90.0
+    asked = story.closing.utterance_id
+    assert {c.utterance_id for c in answer.commands} == {asked}
+    assert answer.decision is not None and answer.decision.decision == "ignore"
+    assert answer.decision.reason == f"yes to the plan of {asked}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "said"),
+    [
+        ("no", "no to the plan of ", ["All right, I won't."]),
+        ("don't do that", "no to the plan of ", ["All right, I won't."]),
+        ("sit down", "p = ", []),
+        ("stop", "matched stop phrase", []),
+    ],
+)
+def test_anything_but_a_yes_moves_nothing(
+    doubtful: Callable[..., Ear], answer: str, reason: str, said: list[str]
+) -> None:
+    made = doubtful()
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing)
+    heard = made.say(answer)
+    assert heard.decision is not None and heard.decision.reason.startswith(reason)
+    if said:
+        wait_for(lambda: heard.said == said)
+    late = made.say("yes")
+    time.sleep(0.2)
+    assert not (story.commands or heard.commands or late.commands)
+
+
+def test_talk_leaves_a_plan_open_and_time_closes_it(doubtful: Callable[..., Ear]) -> None:
+    made = doubtful()
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing)
+    made.say("he told me to sit")
+    agreed = made.say("yes")
+    wait_for(lambda: len(agreed.commands) == 2)
+
+    again = made.say("why is the sky green")
+    wait_for(lambda: again.closing)
+    made.set(clarify_window_s=0.1)
+    time.sleep(0.2)
+    late = made.say("yes")
+    time.sleep(0.2)
+    assert not again.commands and not late.commands
+
+
+def test_the_operator_may_trust_the_cloud(doubtful: Callable[..., Ear]) -> None:
+    story = doubtful(ask_unsure_plans=False).say("why is the sky blue")
+    wait_for(lambda: len(story.commands) == 2)
+    assert story.said == ["Fine."]
+
+
 @pytest.fixture
 def identities(tmp_path: Path) -> tuple[Identity, Identity]:
     """Of the server and of the robot."""
