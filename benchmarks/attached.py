@@ -7,8 +7,8 @@ decode, prefill   The methods take turns within every round. A ratio is the medi
                   have rank 8, the shadows rank 16 and random weights; ours has the paper's dialect.
 training          Each method in a process of its own, twice in turn, its fastest step of `--steps` after one to warm
                   up, all with about as many weights as ours in peft's dialect. Peak memory is that of the steps.
-speculation       The trained bundle over smollm2, whatever `--base` says: each text once, by the attached model, by the
-                  base and speculating; ratios are those of the sums.
+speculation       The trained bundle, or the shadow in `--shadow`, over smollm2, whatever `--base` says: each text once,
+                  by the attached model, by the base and speculating; ratios are those of the sums.
 
 A part that was measured before and is not asked for again is kept in the JSON file; when and on what each was measured
 stands there under "meta".
@@ -33,6 +33,7 @@ from transformers import PreTrainedModel
 from benchmarks import contestants
 from benchmarks.side_by_side import circumstances, cpu_time, take_turns
 from benchmarks.speculating import speculation
+from shadow_intent.bundle import Bundle
 from shadow_intent.errors import ShadowIntentError
 from training import rivals
 
@@ -150,9 +151,9 @@ def show(results: dict[str, Any]) -> None:
                 keys = ("tokens_per_s", "ratio_to_peft", "peak_mib")
                 table.add_row(name, f"{row['trainable']:,}", *(str(row[key]) for key in keys))
             console.print(table)
-    if "speculation" in results:
-        table = Table("", *SPECULATION, "same", title="self-speculation, smollm2")
-        for name, row in results["speculation"].items():
+    for part in (name for name in results if name.startswith("speculation")):
+        table = Table("", *SPECULATION, "same", title=f"self-{part}, smollm2")
+        for name, row in results[part].items():
             figures = (str(row.get(key, "")) for key in SPECULATION.values())
             table.add_row(name, *figures, f"{row['same_as_one_by_one']} of {row['texts']}")
         console.print(table)
@@ -182,8 +183,10 @@ def measure(given: argparse.Namespace, results: dict[str, Any]) -> Iterator[str]
             parts["training"] = training(name, given.steps)
             yield f"{name}: training"
     if "speculation" in given.parts:
-        results["speculation"] = speculation(given.bundle, given.count, given.tokens)
-        yield "speculation"
+        folder = given.shadow or Bundle.load(given.bundle).path
+        name = f"speculation, {given.shadow.name}" if given.shadow else "speculation"
+        results[name] = speculation(folder, given.count, given.tokens)
+        yield name
 
 
 def main() -> int:
@@ -199,6 +202,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=6, help="texts of each kind for speculation (default: 6)")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--bundle", default="", help="whose shadow speculates (default: the shipped bundle)")
+    parser.add_argument("--shadow", type=Path, help="folder of another shadow of smollm2 that speculates")
     parser.add_argument("--json", type=Path, help="add the results to this file")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     given = parser.parse_args()

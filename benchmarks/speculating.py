@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.side_by_side import cpu_time
-from shadow_intent.bundle import Bundle
 from shadow_intent.cloud import plan
 from shadow_intent.cloud.base import load_base, load_tokenizer
 from shadow_intent.shadow import Costs, Speculator, frequent_tokens, load_shadow
@@ -38,11 +38,11 @@ def answers(exchanges: Sequence[Exchange], tokenizer: Any) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def speculation(bundle: str, count: int, tokens: int) -> dict[str, Any]:
-    """Held-out requests and free text with a trained shadow: acceptance, tokens per pass, ratios of CPU time."""
+def speculation(folder: Path, count: int, tokens: int) -> dict[str, Any]:
+    """Held-out requests and free text with the shadow in a folder: acceptance, tokens per pass, ratios of CPU time."""
     base, tokenizer = load_base(), load_tokenizer()
     end: Any = tokenizer.eos_token_id
-    model = load_shadow(Bundle.load(bundle).path, base).attach(rivals.same_weights(base)).eval()
+    model = load_shadow(folder, base).attach(rivals.same_weights(base)).eval()
     parts = split_exchanges(read_exchanges())
     spoken = [exchange for exchange in parts["test"] if exchange.language == "en"]
     prompts = {

@@ -89,6 +89,10 @@ def test_a_spoken_command_reaches_the_robot_and_an_open_one_the_cloud(
         assert chinese.said and all(is_chinese(text) for text in chinese.said)
         assert chinese.replies[-1].language == "zh"
 
+        both = tell(node, "turn the light on and then say hello")
+        assert [c.label for c in both.commands] == ["light_on", "hello"]
+        assert names(both) == ["SetBrightness", "Hello"] and both.said
+
         ignored = tell(node, "he told me to sit down")
         assert ignored.decision is not None and ignored.decision.decision == "ignore"
         assert not ignored.requests and not ignored.replies
@@ -118,8 +122,8 @@ def test_a_spoken_command_reaches_the_robot_and_an_open_one_the_cloud(
     assert (log / "metadata.yaml").is_file()
     events = list(read_events(log))
     heard = [e.fields["text"] for e in events if e.topic == "voice_command"]
-    assert heard[:2] == ["sit down please", "站起来"] and len(heard) == 10
-    for story in (sit, open_request, chinese, ignored, stop, lost):
+    assert heard[:2] == ["sit down please", "站起来"] and len(heard) == 11
+    for story in (sit, open_request, chinese, both, ignored, stop, lost):
         assert story.decision is not None
         mine = [e for e in events if e.fields.get("utterance_id") == story.decision.utterance_id]
         assert [e.fields["reason"] for e in mine if e.topic == "intent"] == [i.reason for i in story.intents]

@@ -38,7 +38,12 @@ SWEEP = [(8, 1.0), (32, 1.0), (16, 0.1), (16, 0.5)]
 SWEEP_SEED = 1
 VARIANTS: dict[tuple[str, int], list[dict[str, Any]]] = {
     ("intents", SHOTS): [{"update": False}, {"start": "random"}, {"start": "pretrained"}],
-    ("replies", 0): [{"update": False}, {"start": "pretrained"}],
+    ("replies", 0): [
+        {"update": False},
+        {"start": "pretrained"},
+        {"aim": "drafts"},
+        {"start": "pretrained", "aim": "drafts"},
+    ],
     ("intents", 0): [],
 }
 """Shadows that are made or started otherwise, by task and shots; none where a run takes long."""
@@ -77,7 +82,9 @@ def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
             )
             bar = progress.add_task(f"{number}/{len(todo)} {run.name}", total=None)
             epochs = given.full_epochs if (run.task, run.shots) == ("intents", 0) else given.epochs
-            settings = Settings(epochs=epochs, batch_size=given.batch_size, pretrained=given.pretrained)
+            settings = Settings(
+                epochs=epochs, batch_size=given.batch_size, pretrained=given.pretrained, keep=given.keep
+            )
             results = train_and_measure(run, settings, base, task, partial(_show, progress, bar))
             results |= {"settings": _settings(given, run), "command": given.command}
             file = given.runs / f"{run.name}.json"
@@ -119,12 +126,12 @@ def summarise(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row per task, method and path: mean and interval over seeds."""
     cells: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for result in results:
-        run = Run(**{name: result[name] for name in asdict(Run("", "", 0))})
+        run = Run(**{name: result.get(name, default) for name, default in asdict(Run("", "", 0)).items()})
         for path in ("attached", "detached"):
             if path in result:
-                key = (run.task, run.shots, run.method, run.start, run.update, run.rank, run.alpha, path)
+                key = (run.task, run.shots, run.method, run.start, run.update, run.rank, run.alpha, run.aim, path)
                 cells[key].append({**result, **result[path]})
-    names = ("task", "shots", "method", "start", "update", "rank", "alpha", "path")
+    names = ("task", "shots", "method", "start", "update", "rank", "alpha", "aim", "path")
     rows = []
     for key, found in sorted(cells.items()):
         row: dict[str, Any] = {**dict(zip(names, key, strict=True)), "seeds": len(found), "tests": found[0]["tests"]}
@@ -143,6 +150,7 @@ def label(row: dict[str, Any]) -> str:
         return str(row["method"])
     odd = [] if row["start"] == "cut" else [row["start"]]
     odd += [] if row["update"] else ["no update"]
+    odd += [f"for {row['aim']}"] if row["aim"] else []
     odd += [] if (row["rank"], row["alpha"]) == (16, 1.0) else [f"r {row['rank']}, alpha {row['alpha']:g}"]
     return f"ShadowPEFT {row['path']}" + (f" ({', '.join(odd)})" if odd else "")
 
@@ -216,6 +224,7 @@ def main() -> int:
     parser.add_argument("--report", action="store_true", help="only make the report")
     parser.add_argument("--base", default=EMBEDDED)
     parser.add_argument("--pretrained", type=Path, help="folder of training.pretrain: adds runs that start from it")
+    parser.add_argument("--keep", type=Path, help="folder for the trained shadows; benchmarks.attached takes them")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--only", nargs="+", default=[], help="only runs whose name holds one of these")
     parser.add_argument("--epochs", type=int, default=2, help="passes over few shots and over requests (default: 2)")

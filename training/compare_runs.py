@@ -26,6 +26,7 @@ from shadow_intent.shadow import (
     next_token_loss,
     parameter_groups,
     pool,
+    save_shadow,
     to_causal_lm,
 )
 from shadow_intent.shadow.decoders import decoder_of
@@ -34,6 +35,8 @@ from training.compare_tasks import Batch, Intents, Replies
 
 POOLING = "mean"
 LATENCY_RUNS = 40
+DRAFTS: dict[str, Any] = {"lambda_": 0.5, "distill": 1.0}
+"""Weights of equation (9) and of the distillation from attached to detached."""
 LONGEST_ANSWER = 48
 """Tokens."""
 
@@ -56,13 +59,15 @@ class Run:
     rank: int = 16
     """Of the shadow's injections; those of LoRA follow from the number of weights."""
     alpha: float = 1.0
+    aim: str = ""
+    """"drafts": `DRAFTS` weighs what the shadow says alone, so that self-speculation accepts more of it."""
 
     @property
     def name(self) -> str:
         """File name of the result."""
         parts = [self.task, f"{self.shots}shot" if self.shots else "full", self.method, f"seed{self.seed}"]
         if self.method == "shadow":
-            parts += [self.start, "" if self.update else "noupdate", f"r{self.rank}", f"a{self.alpha:g}"]
+            parts += [self.start, "" if self.update else "noupdate", f"r{self.rank}", f"a{self.alpha:g}", self.aim]
         return "-".join(part for part in parts if part)
 
 
@@ -79,6 +84,8 @@ class Settings:
     """Learning rate of f over that of the adapters."""
     pretrained: Path | None = None
     """Folder of training.pretrain."""
+    keep: Path | None = None
+    """Where trained shadows are saved, each under the name of its run."""
 
 
 class Candidate:
@@ -93,6 +100,7 @@ class Candidate:
             update=run.update,
             num_labels=labels,
             pooling=POOLING,
+            **(DRAFTS if run.aim else {}),
         )
         self.shadow: Any = None
         self.head: nn.Linear | None = None
@@ -164,6 +172,8 @@ def train_and_measure(
     _train(candidate, run, settings, task, told)
     seconds = time.perf_counter() - begun
     candidate.model.eval()
+    if settings.keep and candidate.shadow is not None:
+        save_shadow(settings.keep / run.name, candidate.shadow.shadow, base)
     with torch.inference_mode():
         if isinstance(task, Intents):
             results = _measure_intents(candidate, task, settings.batch_size)

@@ -33,13 +33,17 @@ def held_out() -> list[Exchange]:
 
 
 def summarise(exchanges: Sequence[Exchange], answers: Sequence[Answer]) -> dict[str, Any]:
-    """Shares of exact plans, of right skills, and of requests without a plan that got one."""
+    """Shares of exact plans, of right skills, of exact ones among those done without asking, and of requests without a
+    plan that got one."""
     pairs = list(zip(exchanges, answers, strict=True))
     labels = [[s.label for s in x.steps] == [s.label for s in a.steps] for x, a in pairs]
     planless = [a for x, a in pairs if not x.steps]
     return {
         "exact_plan": share(sum(_written(x) == _written(a) for x, a in pairs), len(pairs)),
         "right_skills": share(sum(labels), len(pairs)),
+        "exact_unasked": share(
+            sum(_written(x) == _written(a) for x, a in pairs if a.sure), sum(a.sure for _, a in pairs)
+        ),
         "needless_plan": share(sum(bool(a.steps) for a in planless), len(planless)),
     }
 
@@ -71,7 +75,9 @@ def main() -> int:
         chosen = [i for i, x in enumerate(exchanges) if language in (x.language, "all")]
         results[language] = summarise([exchanges[i] for i in chosen], [answers[i] for i in chosen])
     results["seconds_p50"], results["seconds_p99"] = (round(float(np.percentile(seconds, q)), 2) for q in (50, 99))
-    table = Table("", "exact plan", "right skills", "needless plan", title=f"{len(exchanges)} held-out requests")
+    table = Table(
+        "", "exact plan", "right skills", "exact unasked", "needless plan", title=f"{len(exchanges)} held-out requests"
+    )
     for language in (*LANGUAGES, "all"):
         table.add_row(language, *map(cell, results[language].values()))
     console = Console()

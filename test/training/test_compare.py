@@ -13,9 +13,9 @@ import torch
 
 from shadow_intent.cloud.base import load_base
 from shadow_intent.errors import ShadowIntentError
-from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, save_shadow
+from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, load_shadow, save_shadow
 from training import compare
-from training.compare_runs import Candidate, Run, Settings, one_thread
+from training.compare_runs import DRAFTS, Candidate, Run, Settings, one_thread
 from training.compare_tasks import Intents
 
 WORDS = {"sit": "sit down", "dance": "dance for me", "light": "turn on the light"}
@@ -41,6 +41,8 @@ def test_it_runs_stops_goes_on_and_reports(
     command += ["--out", str(tmp_path / "out"), "--seeds", "1", "--epochs", "1", "--limit", "4", "--threads", "1"]
     wanted = ["intents-20shot-LoRA", "intents-20shot-DoRA", "intents-20shot-shadow-seed1-cut-r16-a1"]
     wanted += ["intents-20shot-shadow-seed1-random", "replies-full-LoRA", "replies-full-shadow-seed1-cut-noupdate"]
+    wanted += ["replies-full-shadow-seed1-cut-r16-a1-drafts"]
+    command += ["--keep", str(tmp_path / "kept")]
     monkeypatch.setattr(sys, "argv", [*command, "--only", *wanted[:1]])
     assert compare.main() == 0
     (first,) = (tmp_path / "runs").iterdir()
@@ -56,7 +58,11 @@ def test_it_runs_stops_goes_on_and_reports(
     assert all(0 <= row["accuracy"] <= 100 for row in rows if row["task"] == "intents")
     assert all(row["loss"] > 0 for row in rows if row["task"] == "replies")
     assert (tmp_path / "out" / "compare.png").stat().st_size > 5000
-    assert {compare.label(row) for row in rows} >= {"DoRA", "ShadowPEFT detached", "ShadowPEFT attached (no update)"}
+    labels = {compare.label(row) for row in rows}
+    assert labels >= {"DoRA", "ShadowPEFT detached", "ShadowPEFT attached (no update)"}
+    assert "ShadowPEFT attached (for drafts)" in labels
+    kept = load_shadow(tmp_path / "kept" / wanted[-1], load_base(str(tiny_base)))
+    assert (kept.config.lambda_, kept.config.distill) == (DRAFTS["lambda_"], DRAFTS["distill"])
     printed, text = capsys.readouterr().out, (tmp_path / "out" / "compare.md").read_text()
     assert "CLINC150, 20 a class, 4 held out" in printed
     assert "English requests with plan and reply, 4 held out" in text
@@ -86,7 +92,7 @@ def test_what_is_missing_is_said(
 def test_the_plan_has_every_method_start_and_seed_once() -> None:
     runs = compare.planned([1, 2, 3], pretrained=True)
     names = [run.name for run in runs]
-    assert len(names) == len(set(names)) == 3 * (6 + 5 + 3) + 4
+    assert len(names) == len(set(names)) == 3 * (6 + 7 + 3) + 4
     apart = [run.name for seed in (1, 2, 3) for run in compare.planned([seed], pretrained=True)]
     assert sorted(apart) == sorted(names)  # several processes with a seed each do the same work
     assert {run.start for run in runs} == {"cut", "random", "pretrained"}
