@@ -66,6 +66,8 @@ class PlanQuestion:
     steps: tuple[Step, ...]
     language: str
     """In which it is asked, "en" or "zh"."""
+    source: Source
+    """Who made it."""
 
     def text(self, skills: SkillTable) -> str:
         """As the robot says it, with every quantity."""

@@ -13,9 +13,9 @@ from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria,
 from transformers.generation.streamers import BaseStreamer
 
 from shadow_intent.bundle import Bundle
+from shadow_intent.clauses import ClauseReader
 from shadow_intent.cloud import plan
 from shadow_intent.cloud.base import load_base, load_tokenizer
-from shadow_intent.cloud.clauses import ClauseReader
 from shadow_intent.cloud.config import CloudConfig
 from shadow_intent.cloud.decode import PlanGrammar
 from shadow_intent.cloud.plan import Answer, Step

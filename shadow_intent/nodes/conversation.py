@@ -17,6 +17,7 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from shadow_intent import clarify, msg
+from shadow_intent.clauses import ClauseReader
 from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, is_loopback, request_of
 from shadow_intent.cloud.plan import Step
 from shadow_intent.cloud.tls import channel_credentials
@@ -74,26 +75,33 @@ class Conversations:
     """Used from the node's thread only; gRPC's threads come in through `Owner.post`."""
 
     def __init__(
-        self, owner: Owner, address: str, skills: SkillTable, credentials: grpc.ChannelCredentials | None = None
+        self,
+        owner: Owner,
+        address: str,
+        skills: SkillTable,
+        clauses: ClauseReader,
+        credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        """`address`: host:port, "" when there is no cloud. `credentials`: see `cloud.tls`; None: plaintext."""
+        """`address`: host:port, "" when there is no cloud. `clauses`: makes plans to ask about when it is away.
+        `credentials`: see `cloud.tls`; None: plaintext."""
         self._state = "not asked yet" if address else "off"
         """How the last request ended."""
         self.problem = ""
         """Why the last request failed, "" when it did not."""
         self._latency_ms = ""
         self._owner, self._address, self._skills, self._credentials = owner, address, skills, credentials
+        self._clauses = clauses
         self._client: tuple[float, CloudClient] | None = None
         self._open: _Open | None = None
         self._question: tuple[clarify.Question | clarify.PlanQuestion, float] | None = None  # and when it was asked
 
     @classmethod
-    def of(cls, owner: Owner, values: IntentParams, skills: SkillTable) -> Conversations:
+    def of(cls, owner: Owner, values: IntentParams, skills: SkillTable, clauses: ClauseReader) -> Conversations:
         """With the link that the parameters say; warns of one that others can read. Raises ConfigError."""
         tls = channel_credentials(values.cloud_ca_file, values.cloud_certificate_file, values.cloud_key_file)
         if tls is None and values.cloud_address and not is_loopback(values.cloud_address):
             owner.get_logger().warning(f"the link to {values.cloud_address} is plaintext: set cloud_ca_file")
-        return cls(owner, values.cloud_address, skills, tls)
+        return cls(owner, values.cloud_address, skills, clauses, tls)
 
     def begin(self, decision: Decision, deadline_s: float) -> None:
         """Asks the cloud, without waiting; no answer in `deadline_s` is CloudUnavailable."""
@@ -134,7 +142,7 @@ class Conversations:
             return heard
         spoken = question.decision.utterance
         if yes:
-            self._send_plan(spoken, question.steps)
+            self._send_plan(spoken, question.steps, question.source)
             return replace(heard, route=Route.IGNORE, reason=f"yes to the plan of {spoken.utterance_id}")
         reply = sentence("cancelled", question.language)
         return replace(heard, route=Route.IGNORE, reason=f"no to the plan of {spoken.utterance_id}", reply=reply)
@@ -188,28 +196,33 @@ class Conversations:
         plan = ", ".join(step.label for step in result.steps) or "none"
         reason = f"answered by {result.bundle_id}, plan: {plan}"
         if result.steps and not result.sure and self._owner.get_parameter("ask_unsure_plans").value:
-            question = clarify.PlanQuestion(current.decision, result.steps, current.decision.utterance.answer_language)
+            language = current.decision.utterance.answer_language
+            question = clarify.PlanQuestion(current.decision, result.steps, language, Source.CLOUD)
             self._question = question, time.monotonic()
-            self._reply(current, question.text(self._skills), question.language, final=True)
+            self._reply(current, question.text(self._skills), language, final=True)
             self._close(current, Route.REMOTE, f"{reason}; asked the speaker first")
             return
         if result.reply:
             self._reply(current, result.reply, result.language, final=True)
-        self._send_plan(current.decision.utterance, result.steps)
+        self._send_plan(current.decision.utterance, result.steps, Source.CLOUD)
         self._close(current, Route.REMOTE, reason)
 
     def _do_without(self, current: _Open, sentences: Mapping[str, str]) -> None:
         """No cloud can tell: asks the speaker, or says so when there is nothing to choose from."""
         language, reason = current.decision.utterance.answer_language, self._state
-        question = clarify.question(current.decision, language, self._skills)
+        question: clarify.Question | clarify.PlanQuestion | None
+        if steps := self._clauses.plan(current.decision.utterance.text):
+            question = clarify.PlanQuestion(current.decision, steps, language, Source.EDGE)
+            reason += f"; asked the speaker: {', '.join(step.label for step in steps)}?"
+        elif question := clarify.question(current.decision, language, self._skills):
+            reason += f"; asked the speaker: {' / '.join(question.labels)}?"
         if question is not None:
             self._question = question, time.monotonic()
-            reason += f"; asked the speaker: {' / '.join(question.labels)}?"
         text = question.text(self._skills) if question else sentences[language]
         self._reply(current, text, language, final=True)
         self._close(current, Route.IGNORE, reason)
 
-    def _send_plan(self, utterance: Utterance, steps: Iterable[Step]) -> None:
+    def _send_plan(self, utterance: Utterance, steps: Iterable[Step], source: Source) -> None:
         """Every step at once; skill_node begins each when the one before it has succeeded."""
         for i, step in enumerate(steps):
             command = msg.SkillCommand(
@@ -219,7 +232,7 @@ class Conversations:
                 language=utterance.answer_language,
                 label=step.label,
                 slots=slots_to_msg(step.slots),
-                source=Source.CLOUD.value,
+                source=source.value,
                 step=i,
             )
             self._owner.publish(interfaces.SKILL_COMMAND, command)

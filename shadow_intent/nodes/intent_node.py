@@ -15,6 +15,7 @@ from std_msgs.msg import String
 
 from shadow_intent import memory, msg
 from shadow_intent.bundle import Bundle
+from shadow_intent.clauses import ClauseReader
 from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.classifier_thread import MAX_WAITING, ClassifierThread
@@ -51,7 +52,7 @@ class IntentNode(ManagedNode[IntentParams]):
         skills = load_skills()
         self._bundle = Bundle.load(values.bundle)
         pipeline = Pipeline.from_bundle(self._bundle, skills, values.threads)
-        self._conversations = Conversations.of(self, values, skills)
+        self._conversations = Conversations.of(self, values, skills, ClauseReader(pipeline, skills))
         self.recorder = Recorder(self, self.entities, values.log_directory, values.redact_text)
         self._redact = values.redact_text
         self.classifier = ClassifierThread(pipeline, self._decided, self._dropped, self.post)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow_intent.bundle import Bundle
-from shadow_intent.cloud.clauses import ClauseReader, split
+from shadow_intent.clauses import ClauseReader, split
 from shadow_intent.cloud.engine import Engine
 from shadow_intent.cloud.plan import MAX_STEPS, Step
 from shadow_intent.errors import BundleError

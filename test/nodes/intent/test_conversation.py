@@ -204,6 +204,17 @@ def test_talk_leaves_a_plan_open_and_time_closes_it(doubtful: Callable[..., Ear]
     assert not again.commands and not late.commands
 
 
+def test_without_a_cloud_commands_in_one_breath_are_asked_about(ear: Callable[..., Ear]) -> None:
+    made = ear(cloud_address="")
+    story = made.say("sit down and then wave")
+    wait_for(lambda: story.closing and story.said)
+    assert story.said == ["Shall I sit down, then say hello? Say yes or no."] and not story.commands
+    assert story.closing is not None and story.closing.reason.endswith("asked the speaker: sit, hello?")
+    agreed = made.say("yes")
+    wait_for(lambda: len(agreed.commands) == 2)
+    assert [(c.label, c.source) for c in agreed.commands] == [("sit", "edge"), ("hello", "edge")]
+
+
 def test_the_operator_may_trust_the_cloud(doubtful: Callable[..., Ear]) -> None:
     story = doubtful(ask_unsure_plans=False).say("why is the sky blue")
     wait_for(lambda: len(story.commands) == 2)

@@ -1,8 +1,9 @@
 """Several skills said in one breath, read clause by clause: "sit down and then wave" is two commands the robot knows.
 
 Words that join, punctuation and, where there is neither ("turn left walk two metres bow"), the classifier itself say
-where a clause ends. The language model writes the plans of everything else: this reader only speaks when it is sure of
-every clause, so that what it gives up on (conditions, corrections, words it does not know) is not lost.
+where a clause ends. This reader only speaks when it is sure of every clause; the plans of everything else (conditions,
+corrections, words it does not know) are the language model's. The cloud asks it first. The robot asks it when the cloud
+is away, and then the speaker before anything moves.
 """
 
 from __future__ import annotations
