@@ -27,8 +27,6 @@ LEAST = 0.9
 """Probability that every clause needs."""
 LEAST_CUT = 0.98
 """... and one that nothing but the classifier tells from its neighbours."""
-WORTH_A_CUT = 2.0
-"""By how much the log odds of the least sure clause must rise to cut once more."""
 MOST_WORDS = 26
 """Of a stretch that the classifier cuts: it reads each of the n (n + 1) / 2 stretches within, a millisecond each."""
 NOT_ORDERS = (IGNORE, AFFIRM, "deny")
@@ -85,11 +83,6 @@ class Clause:
     """Of its label."""
     accepted: bool
     """Whether the robot would do it at once, said alone."""
-
-    @property
-    def odds(self) -> float:
-        """Logarithmic, at most 7: what is surer than 0.999 is not told apart."""
-        return min(7.0, math.log(self.probability / max(1e-9, 1 - self.probability)))
 
 
 class ClauseReader:
@@ -160,35 +153,27 @@ def _halves(text: str) -> list[str]:
 
 
 def cut(piece: str, read: Callable[[str], Clause | None]) -> list[Clause]:
-    """The piece as one clause or several: of all cuts the one whose least sure clause is surest; empty for none.
+    """The piece as one clause or, cut as few times as possible and through no quantity, several; empty for none.
 
-    No quantity is cut through. `read` gives the clause that some words make.
+    `read` gives the clause that some words make. Of cuts alike the one whose least sure clause is surest counts.
     """
+    whole = read(piece)
+    if whole is not None and whole.probability >= LEAST:
+        return [whole]
     words, gap = (list(piece), "") if is_chinese(piece) else (piece.split(), " ")
     if len(words) > MOST_WORDS:
-        whole = read(piece)
-        return [whole] if whole is not None and whole.probability >= LEAST else []
-    places = [0, *_places(words, gap), len(words)]
-    best: dict[int, dict[int, list[Clause]]] = {0: {0: []}}
-    """By where they end and how many they are: the clauses whose least sure one is surest."""
-    for end in places[1:]:
-        best[end] = {}
-        for start in places[: places.index(end)]:
+        return []
+    best: dict[int, list[Clause]] = {0: []}
+    """The clauses up to a place between words."""
+    for end in [*_places(words, gap), len(words)]:
+        ways = []
+        for start in best:
             clause = read(gap.join(words[start:end]).strip())
-            least = LEAST if end - start == len(words) else LEAST_CUT
-            if clause is None or clause.probability < least:
-                continue
-            for number, clauses in best[start].items():
-                candidate = [*clauses, clause]
-                if number < MAX_STEPS and _least(candidate) > _least(best[end].get(number + 1)):
-                    best[end][number + 1] = candidate
-    ways = best[len(words)].values()
-    return max(ways, key=lambda way: _least(way) - WORTH_A_CUT * len(way), default=[])
-
-
-def _least(clauses: list[Clause] | None) -> float:
-    """Log odds of the least sure clause."""
-    return min(clause.odds for clause in clauses) if clauses else -math.inf
+            if clause is not None and clause.probability >= LEAST_CUT:
+                ways.append([*best[start], clause])
+        if ways:
+            best[end] = min(ways, key=lambda way: (len(way), -min(clause.probability for clause in way)))
+    return best.get(len(words), [])
 
 
 def _places(words: list[str], gap: str) -> Iterator[int]:
