@@ -44,13 +44,13 @@ HOSTILE: Sequence[Mapping[str, Any]] = (
 
 
 class Liar(intent_pb2_grpc.IntentServiceServicer):
-    """A real server whose answers are `HOSTILE`, in turn, and always sure."""
+    """A real server whose answers are `HOSTILE`, in turn."""
 
     def __init__(self, answers: Sequence[Mapping[str, Any]] = HOSTILE) -> None:
         self._answers, self.asked = answers, 0
 
     def _answer(self, request: intent_pb2.Request) -> intent_pb2.Answer:
-        fields = {"utterance_id": request.utterance_id, "sure": True, **self._answers[self.asked % len(self._answers)]}
+        fields = {"utterance_id": request.utterance_id, **self._answers[self.asked % len(self._answers)]}
         self.asked += 1
         return intent_pb2.Answer(**fields)
 

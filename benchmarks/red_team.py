@@ -27,6 +27,7 @@ from benchmarks.virtual import VirtualRobot
 from shadow_intent.bundle import Bundle
 from shadow_intent.cloud.client import CloudClient, request_of
 from shadow_intent.errors import CloudError
+from shadow_intent.guard import SOONEST_YES_S
 from shadow_intent.intent import Decision, Route, is_chinese
 from shadow_intent.jobs import Command
 from shadow_intent.nodes.mock_body import MockBody
@@ -50,7 +51,7 @@ def play(name: str, attacks: Sequence[Attack], robot: VirtualRobot, ask: Ask, qu
         try:
             if question:
                 robot.say(question)
-                robot.run(0.1)
+                robot.run(2 * SOONEST_YES_S)  # so that a yes would count
             decision = robot.say(attack.text)
             findings.routes[decision.route.value] += 1
             if decision.route is Route.REMOTE:

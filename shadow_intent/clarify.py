@@ -19,7 +19,7 @@ from shadow_intent.cloud.plan import Step
 from shadow_intent.intent import Decision, Route, Slots, Source, is_chinese
 from shadow_intent.route import asking_back
 from shadow_intent.skills import SkillTable
-from shadow_intent.speech import AMOUNTS, SPEED_NAMES, sentence
+from shadow_intent.speech import A_LITTLE, AMOUNTS, SPEED_NAMES, sentence
 
 _FIRST = r"(?:(?:the|option|number) )*(?:first|1st|former|one|1)(?: one)?|(?:第?[一1]|前|前面)(?:一|那)?[个种项]?"
 _SECOND = r"(?:(?:the|option|number) )*(?:second|2nd|latter|two|2)(?: one)?|(?:第?[二2两]|后|后面)(?:一|那)?[个种项]?"
@@ -31,6 +31,12 @@ _NO = (
 _BEFORE = r"(?:(?:um|uh|no|yes|yeah|please|i mean|i meant|i said|its|不|不是) )?[嗯呃哦是选要对我说的]*"
 _AFTER = r"(?: please| thanks| thank you|[吧啊呀的]+)?"
 _ANSWERS = tuple(re.compile(f"{_BEFORE}(?:{core}){_AFTER}") for core in (_FIRST, _SECOND, _YES, _NO))
+_AGREED = re.compile(
+    r"(?:yes|yeah|yep|yup|sure|okay|ok)(?: (?:yes|yeah|please|sure|do|do it|do that|go ahead|thanks|thank you))*"
+    r"|(?:please )?(?:go ahead|do it|do that|do)(?: please)?|[嗯对]*(?:好|行|可以|是|对|嗯)[的啊呀吧呢了啦]*"
+)
+_DOUBT = re.compile(r"\b(?:no|not|dont|never|right|wrong)\b|[不别吗么没说要改]")
+"""Words that leave a yes in doubt."""
 _SIMPLE = str.maketrans("個兩後選對說種項嗎", "个两后选对说种项吗")
 _MARKS = re.compile(r"[^\w]+")
 
@@ -68,16 +74,21 @@ class PlanQuestion:
     """In which it is asked, "en" or "zh"."""
     source: Source
     """Who made it."""
+    reply: str = ""
+    """What the cloud would have said, spoken when the plan is done."""
 
     def text(self, skills: SkillTable) -> str:
         """As the robot says it, with every quantity."""
         joint = "，然后" if self.language == "zh" else ", then "
-        return sentence("ask", self.language, name=joint.join(_told(s, skills, self.language) for s in self.steps))
+        steps = joint.join(_told(step, skills, self.language) for step in self.steps)
+        return sentence("did_you_mean", self.language, name=steps)
 
 
 def _told(step: Step, skills: SkillTable, language: str) -> str:
     said = step.slots.as_dict()
     amounts = [AMOUNTS[name][language == "zh"].format(f"{value:g}") for name, value in said.items() if name != "speed"]
+    if step.slots.little:
+        amounts.append(A_LITTLE[language == "zh"])
     if "speed" in said:
         amounts.append(SPEED_NAMES[said["speed"]][language == "zh"])
     name = skills[step.label].name[language]
@@ -109,11 +120,19 @@ def answer(asked: Question, heard: Decision, skills: SkillTable) -> tuple[Decisi
 
 
 def yes_or_no(heard: Decision) -> bool | None:
-    """What an utterance answers to "shall I ...?"; None for no answer."""
-    yes, no = (answer.fullmatch(_plain(heard)) for answer in _ANSWERS[2:])
-    if heard.source is Source.STOP or not (yes or no or heard.route is Route.SKILL):
+    """What an utterance answers to a question about a plan; None for no answer. A no wins, also inside a yes.
+
+    "Right" is none: in "no, right" it is a direction.
+    """
+    if heard.source is Source.STOP or not heard.label:
         return None
-    return True if yes or heard.label == "affirm" else False if no or heard.label == "deny" else None
+    text = _plain(heard)
+    if _ANSWERS[3].fullmatch(text) or heard.label == "deny":
+        return False
+    if _DOUBT.search(text):
+        return None
+    agreed = heard.route is Route.SKILL and heard.label == "affirm"
+    return True if agreed or _AGREED.fullmatch(text.replace(" ", "") if is_chinese(text) else text) else None
 
 
 def _plain(heard: Decision) -> str:

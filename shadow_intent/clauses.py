@@ -1,19 +1,20 @@
 """Several skills said in one breath, read clause by clause: "sit down and then wave" is two commands the robot knows.
 
 Words that join, punctuation and, where there is neither ("turn left walk two metres bow"), the classifier itself say
-where a clause ends. This reader only speaks when it is sure of every clause; the plans of everything else (conditions,
-corrections, words it does not know) are the language model's. The cloud asks it first. The robot asks it when the cloud
-is away, and then the speaker before anything moves.
+where a clause ends. The cloud asks this reader first; the plans of what it does not understand (conditions,
+corrections, words it does not know) are the language model's. The robot does a plan without asking when it reads the
+same one itself and is sure: every clause is told apart by a joint, begins as an order does, and would be done at once
+if said alone.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from shadow_intent import clause_lexicon as lexicon
 from shadow_intent import slots
 from shadow_intent.cloud.plan import MAX_STEPS, Step, checked_step
 from shadow_intent.errors import PlanError
@@ -28,50 +29,10 @@ LEAST = 0.9
 LEAST_CUT = 0.98
 """... and one that nothing but the classifier tells from its neighbours."""
 MOST_WORDS = 26
-"""Of a stretch that the classifier cuts: it reads each of the n (n + 1) / 2 stretches within, a millisecond each."""
+"""Of a stretch that the classifier cuts: it reads up to n (n + 1) / 2 stretches within, a millisecond or two each."""
 NOT_ORDERS = (IGNORE, AFFIRM, "deny")
 """What an utterance as a whole must not be taken for."""
-
-_NUMBER = (
-    r"(?:a |an |one |the )?(?:half|quarter|third|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
-    r"\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|\d+)"
-)
-_JOINTS = {
-    "en": re.compile(
-        r"[,;!?]+|\.+(?!\d)|\b(?:and )?(?:then|after that|afterwards|finally)\b|\bfollowed by\b|\bplus\b"
-        rf"|\band\b(?! {_NUMBER}\b)",
-        re.IGNORECASE,
-    ),
-    "zh": re.compile(r"[，,。；;、！!？?\s]+|(?:然后|接着|之后|以后|随后|最后|完了|并且|接)再?|再"),
-}
-"""Where one clause ends and the next begins; "a metre and a half" is one quantity."""
-_LEAD = {
-    "en": re.compile(r"^(?:(?:first|now|next|also|so|ok|okay|please|you|to|robot)\b\s*)+", re.IGNORECASE),
-    "zh": re.compile(r"^(?:麻烦|请|你|先|就|也)+"),
-}
-_TAIL = re.compile(r"(?:\s*\b(?:please|ok|okay|too))+$", re.IGNORECASE)
-_FIRST_OF_ALL = re.compile(r"\bfirst$", re.IGNORECASE)
-"""In a later clause this turns the order round: "sit down, wave first"."""
-_BEYOND = re.compile(
-    r"n't\b|\b(?:before|after(?! that\b)|but|or|instead|i mean|sorry|no|not|never|without|if|when|whenever|until|till|"
-    r"unless|while|every)\b|[之以]前|[，,、；;。！？\s]先|如果|要是|时候|每|不|别|没|或者|还是",
-    re.IGNORECASE,
-)
-"""Words that may mean another order, another time or the contrary."""
-
-
-_TURNED = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"(?:but )?before (?:you )?(?P<later>[^,]+), ?(?P<sooner>.+)",
-        r"(?P<sooner>.+?),? (?:but )?before (?:that )?(?:you )?(?P<later>.+)",
-        r"after (?:you |you've |you have )?(?P<sooner>[^,]+), ?(?P<later>.+)",
-        r"(?P<later>.+?),? (?:but )?after (?:you |you've |you have )(?P<sooner>.+)",
-        r"(?P<later>.+?)[之以]前[，, ]?[要得你]?先?(?P<sooner>.+)",
-        r"等?你?(?P<sooner>.+?)完?[之以]后[，, ]?再?(?P<later>.+)",
-    )
-]
-"""Two halves, and which is done sooner."""
+STOP, DAMP = "stop", "damp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,32 +46,51 @@ class Clause:
     """Whether the robot would do it at once, said alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClausePlan:
+    """What was read."""
+
+    steps: tuple[Step, ...]
+    sure: bool
+    """It may be done without asking."""
+
+
+NO_PLAN = ClausePlan((), sure=False)
+
+
 class ClauseReader:
     """Plans from clauses, each classified and measured as the robot does with a whole utterance. Thread-safe."""
 
     def __init__(self, pipeline: Pipeline, skills: SkillTable) -> None:
         self._pipeline, self._skills = pipeline, skills
 
-    def plan(self, text: str) -> tuple[Step, ...]:
+    def plan(self, text: str, cutting: bool = True) -> ClausePlan:
         """At most `MAX_STEPS` steps of two clauses or more; none when anything leaves a doubt. Never raises.
 
-        A posture or a light asked for twice in a row is one step.
+        A posture or a light asked for twice in a row is one step, and a stop that comes first is none: it is done as
+        soon as it is heard. Without `cutting` only joints part clauses, which takes a few milliseconds.
         """
         pieces = split(text)
-        if not pieces or len(pieces) > MAX_STEPS or self._pipeline.classifier.predict(text).label in NOT_ORDERS:
-            return ()
+        if not pieces or len(pieces) > MAX_STEPS:
+            return NO_PLAN
+        whole = self._pipeline.hear(Utterance(text))
+        if whole.route is Route.IGNORE or whole.label in NOT_ORDERS:
+            return NO_PLAN
         read = cache(self._clause)
         clauses: list[Clause] = []
         for piece in pieces:
-            found = cut(piece, read)
+            found = cut(piece, read, MOST_WORDS if cutting else 0)
             if not found:
-                return ()
+                return NO_PLAN
             clauses += found
-        if not 2 <= len(clauses) <= MAX_STEPS or not any(clause.accepted for clause in clauses):
-            return ()
         steps = [clause.step for clause in clauses]
-        again = [a == b and a.label not in slots.CARRIERS for a, b in zip(steps[1:], steps, strict=False)]
-        return (steps[0], *(step for step, same in zip(steps[1:], again, strict=True) if not same))
+        if not 2 <= len(clauses) <= MAX_STEPS or any(step.label == DAMP for step in steps):
+            return NO_PLAN
+        begins = steps[1:] if steps[0].label == STOP else steps
+        again = [a == b and a.label not in slots.CARRIERS for a, b in zip(begins[1:], begins, strict=False)]
+        once = (begins[0], *(step for step, same in zip(begins[1:], again, strict=True) if not same))
+        joined = len(clauses) == len(pieces) and len(begins) == len(steps)
+        return ClausePlan(once, joined and all(c.accepted for c in clauses) and _are_orders(text, pieces))
 
     def _clause(self, text: str) -> Clause | None:
         """None for what is no command, and for one that says more than its skill can be told or a quantity alone."""
@@ -133,35 +113,46 @@ def split(text: str) -> list[str]:
 
     Empty for what may mean another order, another time or the contrary.
     """
+    halves = _halves(text.strip().rstrip(".!?。！？"))
+    if any(map(lexicon.BEYOND.search, halves)):
+        return []
+    found = [_parts(half) for half in halves]
+    if len(halves) > 1 and any(len(parts) != 1 for parts in found):
+        return []
+    return [part for parts in found for part in parts]
+
+
+def _parts(text: str) -> list[str]:
     language = "zh" if is_chinese(text) else "en"
-    pieces: list[str] = []
-    for half in _halves(text.strip().rstrip(".!?。！？")):
-        if _BEYOND.search(half):
-            return []
-        parts = (_TAIL.sub("", _LEAD[language].sub("", part.strip())) for part in _JOINTS[language].split(half))
-        found = [part for part in parts if part]
-        if any(map(_FIRST_OF_ALL.search, found[1:])):
-            return []
-        pieces += found
-    return pieces
+    stripped = (piece.strip() for piece in lexicon.JOINTS[language].split(text))
+    parts = [lexicon.TAIL.sub("", lexicon.LEAD[language].sub("", piece)) for piece in stripped]
+    found = [part for part in parts if part]
+    return [] if any(map(lexicon.FIRST_OF_ALL.search, found[1:])) else found
+
+
+def _are_orders(text: str, pieces: list[str]) -> bool:
+    """Whether every clause begins as an order does, and nothing is said about several of them or asked."""
+    begins = lexicon.ORDER["zh" if is_chinese(text) else "en"]
+    return all(begins.match(piece) for piece in pieces) and not lexicon.SHARED.search(text.strip())
 
 
 def _halves(text: str) -> list[str]:
     """The two sides of "before" or "after" in the order they are to be done, or the text."""
-    turned = next(filter(None, (pattern.fullmatch(text) for pattern in _TURNED)), None)
+    turned = next(filter(None, (pattern.fullmatch(text) for pattern in lexicon.TURNED)), None)
     return [text] if turned is None else [turned["sooner"], turned["later"]]
 
 
-def cut(piece: str, read: Callable[[str], Clause | None]) -> list[Clause]:
+def cut(piece: str, read: Callable[[str], Clause | None], most: int = MOST_WORDS) -> list[Clause]:
     """The piece as one clause or, cut as few times as possible and through no quantity, several; empty for none.
 
-    `read` gives the clause that some words make. Of cuts alike the one whose least sure clause is surest counts.
+    A piece of more than `most` words is not cut. `read` gives the clause that some words make. Of cuts alike the one
+    whose least sure clause is surest counts.
     """
     whole = read(piece)
     if whole is not None and whole.probability >= LEAST:
         return [whole]
     words, gap = (list(piece), "") if is_chinese(piece) else (piece.split(), " ")
-    if len(words) > MOST_WORDS:
+    if len(words) > most:
         return []
     best: dict[int, list[Clause]] = {0: []}
     """The clauses up to a place between words."""

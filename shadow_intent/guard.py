@@ -19,6 +19,8 @@ from shadow_intent.skills import Skill, SkillTable
 from shadow_intent.speech import POSTURE_NAMES
 from shadow_intent.world import LONG_AGO, World
 
+SOONEST_YES_S = 0.3
+"""A yes that was spoken sooner after the question does not answer it: nobody has heard it to its end by then."""
 MAX_NAME_CHARS = 40
 """So much of an unknown skill's name is said aloud."""
 
@@ -172,7 +174,8 @@ class Guard:
         """Admits a command and starts it, or asks for confirmation first."""
         skill = self._table[command.label]
         count = command.slots.count if skill.action == "request" else None
-        job = Job(command, skill, Stage.ASKED, now + self.world.rules.confirm_window_s, repeats=count or 1)
+        deadline = now + self.world.rules.confirm_window_s
+        job = Job(command, skill, Stage.ASKED, deadline, repeats=count or 1, asked_at=now)
         refusal = self.world.refusal(job, now)
         if refusal is not None:
             self._out.refuse(command, refusal[0], **refusal[1])
@@ -238,6 +241,9 @@ class Guard:
             return
         if command.label == "affirm" and command.session_id != job.command.session_id:
             self._out.refuse(command, "not_asked")
+            return
+        if command.label == "affirm" and now - command.age_s < job.asked_at + SOONEST_YES_S:
+            self._out.refuse(command, "too_soon")
             return
         self._out.done(command)
         if command.label == "deny":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
@@ -120,6 +121,8 @@ class Job:
     """The one the status shows: the last sent, or the first Move of a motion."""
     code: int = UNANSWERED
     motion: Motion | None = None
+    asked_at: float = -math.inf
+    """When ASKED began, seconds of the guard's clock."""
     prepared: set[str] = field(default_factory=set)
     """What was already sent in PREPARING."""
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shadow_intent.clarify import Question, answer, question
+from shadow_intent.clarify import PlanQuestion, Question, answer, question, yes_or_no
+from shadow_intent.cloud.plan import Step
 from shadow_intent.intent import NO_SLOTS, Decision, Route, Slots, Source, Utterance
 from shadow_intent.skills import load_skills
 
@@ -148,3 +149,42 @@ def test_quantities_of_the_first_utterance_hold_unless_the_answer_names_others(
 ) -> None:
     asked = ask("tern loft ninety degrees slowly", "turn_left", "turn_right")
     assert answer(asked, said, SKILLS)[0].slots.as_dict() == slots
+
+
+TURN = PlanQuestion(
+    unsure("turn round"), (Step("turn_left", Slots(little=True)), Step("hello", NO_SLOTS)), "en", Source.CLOUD
+)
+
+
+def test_a_plan_is_asked_about_with_all_that_will_be_done() -> None:
+    assert TURN.text(SKILLS) == "Did you mean turn left a little, then say hello? Say yes or no."
+    steps = (Step("move_forward", Slots(distance_m=0.5, speed="slow")), Step("spin", Slots(count=2)))
+    chinese = replace(TURN, steps=steps, language="zh")
+    assert chinese.text(SKILLS) == "你是要往前走0.5米慢慢地，然后转圈2次吗？请说好的或不要。"
+
+
+@pytest.mark.parametrize(
+    ("said", "yes"),
+    [
+        (heard("yes"), True),
+        (heard("yes please do"), True),
+        (heard("Okay, go ahead."), True),
+        (heard("好的"), True),
+        (heard("嗯，好"), True),
+        (heard("by all means", "affirm"), True),
+        (heard("no"), False),
+        (heard("不要"), False),
+        (heard("please leave it", "deny"), False),
+        (heard("no, right"), None),
+        (heard("right"), None),
+        (heard("不 行", "deny"), False),
+        (heard("不 好"), None),
+        (heard("对不对"), False),
+        (heard("说好", "affirm"), None),
+        (heard("yes, not that", "affirm"), False),
+        (heard("sit down", "sit"), None),
+        (replace(heard("yes", "affirm"), label="", route=Route.IGNORE), None),
+    ],
+)
+def test_only_a_plain_yes_is_one(said: Decision, yes: bool | None) -> None:
+    assert yes_or_no(said) is yes

@@ -32,7 +32,7 @@ def held_out() -> list[Exchange]:
     return split_exchanges(read_exchanges())["test"] + read_exchanges(CHALLENGE)
 
 
-def summarise(exchanges: Sequence[Exchange], answers: Sequence[Answer]) -> dict[str, Any]:
+def summarise(exchanges: Sequence[Exchange], answers: Sequence[Answer], sure: Sequence[bool]) -> dict[str, Any]:
     """Shares of exact plans, of right skills, of exact ones among those done without asking, and of requests without a
     plan that got one."""
     pairs = list(zip(exchanges, answers, strict=True))
@@ -42,7 +42,7 @@ def summarise(exchanges: Sequence[Exchange], answers: Sequence[Answer]) -> dict[
         "exact_plan": share(sum(_written(x) == _written(a) for x, a in pairs), len(pairs)),
         "right_skills": share(sum(labels), len(pairs)),
         "exact_unasked": share(
-            sum(_written(x) == _written(a) for x, a in pairs if a.sure), sum(a.sure for _, a in pairs)
+            sum(_written(x) == _written(a) for (x, a), known in zip(pairs, sure, strict=True) if known), sum(sure)
         ),
         "needless_plan": share(sum(bool(a.steps) for a in planless), len(planless)),
     }
@@ -65,15 +65,19 @@ def main() -> int:
     except ShadowIntentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    answers, seconds = [], []
+    answers: list[Answer] = []
+    seconds, sure = [], []
     for exchange in track(exchanges, "answering", transient=True):
         start = time.perf_counter()
         answers.append(engine.answer(exchange.text, lambda _: None, lambda: False))
         seconds.append(time.perf_counter() - start)
+        sure.append(engine.clauses is not None and engine.clauses.plan(exchange.text).sure)
     results: dict[str, Any] = {}
     for language in (*LANGUAGES, "all"):
         chosen = [i for i, x in enumerate(exchanges) if language in (x.language, "all")]
-        results[language] = summarise([exchanges[i] for i in chosen], [answers[i] for i in chosen])
+        results[language] = summarise(
+            [exchanges[i] for i in chosen], [answers[i] for i in chosen], [sure[i] for i in chosen]
+        )
     results["seconds_p50"], results["seconds_p99"] = (round(float(np.percentile(seconds, q)), 2) for q in (50, 99))
     table = Table(
         "", "exact plan", "right skills", "exact unasked", "needless plan", title=f"{len(exchanges)} held-out requests"

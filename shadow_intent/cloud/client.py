@@ -36,8 +36,6 @@ class CloudAnswer:
     bundle_id: str
     latency_ms: float
     """In the server, milliseconds."""
-    sure: bool
-    """The steps may be done without asking."""
 
 
 OnText = Callable[[str], None]
@@ -136,7 +134,6 @@ class CloudClient:
             steps=tuple(checked_step(step.label, slots_from(step.slots), self._skills) for step in answer.plan),
             bundle_id=clean(answer.bundle_id)[:64],
             latency_ms=answer.latency_ms,
-            sure=answer.sure,
         )
 
 

@@ -73,10 +73,10 @@ class Engine:
         """
         language = "zh" if is_chinese(text) else "en"
         speaks = language in self.config.base_languages
-        known = self.clauses.plan(text) if self.clauses else ()
-        if known and not speaks:
-            return Answer(fixed_reply(known, language, self.skills), known, sure=True)
         with self._place():
+            known = self.clauses.plan(text).steps if self.clauses else ()
+            if known and not speaks:
+                return Answer(fixed_reply(known, language, self.skills), known)
             written = self._generate(text, on_text if speaks else None, cancelled, plan.begin(known) if known else "")
         if cancelled():
             raise CloudUnavailable("the request was cancelled")
@@ -86,7 +86,7 @@ class Engine:
             return Answer(fixed_reply((), language, self.skills), ())
         steps = known or answer.steps
         reply = answer.reply if speaks and answer.reply else fixed_reply(steps, language, self.skills)
-        return Answer(reply, steps, sure=bool(known))
+        return Answer(reply, steps)
 
     @contextmanager
     def _place(self) -> Iterator[None]:

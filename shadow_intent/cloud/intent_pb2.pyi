@@ -47,22 +47,20 @@ class Request(_message.Message):
     def __init__(self, utterance_id: _Optional[str] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., session_id: _Optional[str] = ..., label: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("utterance_id", "text", "language", "plan", "bundle_id", "latency_ms", "sure")
+    __slots__ = ("utterance_id", "text", "language", "plan", "bundle_id", "latency_ms")
     UTTERANCE_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
-    SURE_FIELD_NUMBER: _ClassVar[int]
     utterance_id: str
     text: str
     language: str
     plan: _containers.RepeatedCompositeFieldContainer[Step]
     bundle_id: str
     latency_ms: float
-    sure: bool
-    def __init__(self, utterance_id: _Optional[str] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., plan: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., bundle_id: _Optional[str] = ..., latency_ms: _Optional[float] = ..., sure: _Optional[bool] = ...) -> None: ...
+    def __init__(self, utterance_id: _Optional[str] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., plan: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., bundle_id: _Optional[str] = ..., latency_ms: _Optional[float] = ...) -> None: ...
 
 class Chunk(_message.Message):
     __slots__ = ("utterance_id", "text", "answer")

@@ -41,8 +41,6 @@ class Answer:
     """One paragraph, at most `MAX_REPLY_CHARS`."""
     steps: tuple[Step, ...]
     """At most `MAX_STEPS`, in order."""
-    sure: bool = False
-    """Every step was read from words that name it; otherwise the speaker is asked before anything moves."""
 
 
 def prompt(text: str) -> list[dict[str, str]]:

@@ -109,7 +109,6 @@ def _message(request: intent_pb2.Request, answer: Answer, bundle_id: str, latenc
         plan=steps,
         bundle_id=bundle_id,
         latency_ms=latency_ms,
-        sure=answer.sure,
     )
 
 

@@ -1,11 +1,12 @@
 """Open requests: asked of the cloud, answered aloud, their plans sent on. One at a time, the newest.
 
-What the robot is unsure about and the cloud cannot tell, the speaker is asked, and whether a plan that the cloud is not
-sure of is to be done: see `clarify`.
+What the robot is unsure about and the cloud cannot tell, the speaker is asked, and whether a plan is to be done that
+the robot does not read in the words itself: see `clarify`.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,8 +25,9 @@ from shadow_intent.cloud.tls import channel_credentials
 from shadow_intent.errors import CloudError, CloudUnavailable
 from shadow_intent.intent import Decision, Route, Source, Utterance
 from shadow_intent.nodes import interfaces
-from shadow_intent.nodes.convert import slots_to_msg
+from shadow_intent.nodes.convert import slots_to_msg, stamp_to_ns
 from shadow_intent.nodes.params import IntentParams
+from shadow_intent.route import AFFIRM
 from shadow_intent.skills import SkillTable
 from shadow_intent.speech import sentence
 
@@ -34,6 +36,10 @@ UNUSABLE = {
     "zh": "我没有得到可用的回答，请换个说法。",
 }
 """What the robot says when the cloud answers nonsense, by language."""
+AGAIN_S = 1.0
+"""A yes within so long of one that was an answer is the same yes: it must not answer the question that follows."""
+READING_S = 0.06
+"""Seconds it takes to speak a character of a question."""
 
 
 class Owner(Protocol):
@@ -94,6 +100,7 @@ class Conversations:
         self._client: tuple[float, CloudClient] | None = None
         self._open: _Open | None = None
         self._question: tuple[clarify.Question | clarify.PlanQuestion, float] | None = None  # and when it was asked
+        self._answered_at = -math.inf
 
     @classmethod
     def of(cls, owner: Owner, values: IntentParams, skills: SkillTable, clauses: ClauseReader) -> Conversations:
@@ -117,12 +124,18 @@ class Conversations:
 
     def heard(self, decision: Decision, window_s: float) -> Decision:
         """The decision as it is, or what it comes to as an answer to a question asked within `window_s`."""
-        if self._question is None:
+        if decision.label == AFFIRM and time.monotonic() - self._answered_at < AGAIN_S:
+            return replace(decision, route=Route.IGNORE, reason="the yes or no before it was the answer")
+        if self._question is None or self._question[0].decision.utterance.session_id != decision.utterance.session_id:
             return decision
-        (question, asked_at), self._question = self._question, None
-        asked = question.decision
-        if time.monotonic() - asked_at > window_s or asked.utterance.session_id != decision.utterance.session_id:
+        (question, asked_at), kept, self._question = self._question, self._question, None
+        asked, ago_s = question.decision, (stamp_to_ns(self._owner.now()) - decision.utterance.stamp_ns) / 1e9
+        if time.monotonic() - asked_at > window_s + READING_S * len(question.text(self._skills)):
             return decision
+        if time.monotonic() - ago_s < asked_at:  # said before it was asked
+            self._question = kept if decision.route is Route.IGNORE or decision.label == AFFIRM else None
+            reason = "said before it was asked"
+            return replace(decision, route=Route.IGNORE, reason=reason) if decision.label == AFFIRM else decision
         if isinstance(question, clarify.PlanQuestion):
             return self._answered(question, decision, asked_at)
         outcome, still_open = clarify.answer(question, decision, self._skills)
@@ -140,10 +153,11 @@ class Conversations:
         if yes is None:
             self._question = (question, asked_at) if heard.route is Route.IGNORE else None
             return heard
-        spoken = question.decision.utterance
+        spoken, self._answered_at = question.decision.utterance, time.monotonic()
         if yes:
             self._send_plan(spoken, question.steps, question.source)
-            return replace(heard, route=Route.IGNORE, reason=f"yes to the plan of {spoken.utterance_id}")
+            reason = f"yes to the plan of {spoken.utterance_id}"
+            return replace(heard, route=Route.IGNORE, reason=reason, reply=question.reply)
         reply = sentence("cancelled", question.language)
         return replace(heard, route=Route.IGNORE, reason=f"no to the plan of {spoken.utterance_id}", reply=reply)
 
@@ -195,9 +209,11 @@ class Conversations:
         """Says and does what the cloud answered, or asks first."""
         plan = ", ".join(step.label for step in result.steps) or "none"
         reason = f"answered by {result.bundle_id}, plan: {plan}"
-        if result.steps and not result.sure and self._owner.get_parameter("ask_unsure_plans").value:
+        own = self._clauses.plan(current.decision.utterance.text, cutting=False)
+        known = own.sure and own.steps == result.steps  # the cloud's word alone moves nothing
+        if result.steps and not known and self._owner.get_parameter("ask_unsure_plans").value:
             language = current.decision.utterance.answer_language
-            question = clarify.PlanQuestion(current.decision, result.steps, language, Source.CLOUD)
+            question = clarify.PlanQuestion(current.decision, result.steps, language, Source.CLOUD, result.reply)
             self._question = question, time.monotonic()
             self._reply(current, question.text(self._skills), language, final=True)
             self._close(current, Route.REMOTE, f"{reason}; asked the speaker first")
@@ -211,7 +227,7 @@ class Conversations:
         """No cloud can tell: asks the speaker, or says so when there is nothing to choose from."""
         language, reason = current.decision.utterance.answer_language, self._state
         question: clarify.Question | clarify.PlanQuestion | None
-        if steps := self._clauses.plan(current.decision.utterance.text):
+        if steps := self._clauses.plan(current.decision.utterance.text, cutting=False).steps:
             question = clarify.PlanQuestion(current.decision, steps, language, Source.EDGE)
             reason += f"; asked the speaker: {', '.join(step.label for step in steps)}?"
         elif question := clarify.question(current.decision, language, self._skills):

@@ -71,7 +71,7 @@ class IntentParams(_Checked):
         8.0, 's for the speaker to answer "did you mean ...?" or "shall I ...?"', low=0.1, high=60.0, runtime=True
     )
     ask_unsure_plans: bool = _parameter(
-        True, "a cloud plan that was not read from the speaker's own words runs after a spoken yes", runtime=True
+        True, "a cloud plan that the robot does not read in the words itself runs after a spoken yes", runtime=True
     )
     max_command_age_s: float = _parameter(
         2.0, "s; an utterance with an older stamp is ignored", low=0.2, high=10.0, runtime=True

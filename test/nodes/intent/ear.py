@@ -32,7 +32,6 @@ class ScriptedCloud:
         self.bundle = bundle
         self.chunks: list[str] = []
         self.steps: tuple[Step, ...] = ()
-        self.sure = True
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.asked: list[str] = []
@@ -45,7 +44,7 @@ class ScriptedCloud:
             on_text(chunk)
         while not self.may_answer.wait(0.02):
             self.cancelled = self.cancelled or cancelled()
-        return Answer("".join(self.chunks[-1:]) or "Fine.", self.steps, self.sure)
+        return Answer("".join(self.chunks[-1:]) or "Fine.", self.steps)
 
 
 class Ear:

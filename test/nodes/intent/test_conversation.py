@@ -15,20 +15,23 @@ pytest.importorskip("rclpy")
 pytest.importorskip("shadow_intent.msg", reason="messages are not built")
 
 
+from std_msgs.msg import Header
+
 from shadow_intent.bundle import Bundle
 from shadow_intent.cloud.client import UNAVAILABLE
 from shadow_intent.cloud.plan import Step
 from shadow_intent.cloud.server import create_server
 from shadow_intent.cloud.tls import server_credentials
 from shadow_intent.intent import NO_SLOTS, Slots
-from shadow_intent.nodes.conversation import UNUSABLE
+from shadow_intent.nodes.conversation import AGAIN_S, UNUSABLE
+from shadow_intent.nodes.convert import stamp_from_ns
 
 
 def test_an_answer_is_streamed_and_its_plan_sent(ear: Callable[..., Ear], cloud: ScriptedCloud) -> None:
     cloud.chunks = ["I sit.", "I sit. Then I wave."]
     cloud.steps = (Step("sit", NO_SLOTS), Step("move_forward", Slots(distance_m=2.0)))
     made = ear(cloud_address=cloud.address)
-    story = made.say("why is the sky blue")
+    story = made.say("sit down and then go forward two metres")
     wait_for(lambda: story.closing and len(story.commands) == 2 and story.said)
     assert [(r.text, r.final) for r in story.replies] == [
         ("I sit.", False),
@@ -42,7 +45,7 @@ def test_an_answer_is_streamed_and_its_plan_sent(ear: Callable[..., Ear], cloud:
     assert (closing.decision, closing.source) == ("remote", "cloud")
     assert closing.reason == f"answered by {cloud.bundle.bundle_id}, plan: sit, move_forward"
     assert {m.utterance_id for m in (*story.replies, *story.commands, *story.intents)} == {decision.utterance_id}
-    assert cloud.asked == ["why is the sky blue"]
+    assert cloud.asked == ["sit down and then go forward two metres"]
 
 
 @pytest.mark.parametrize(("text", "language"), [("why is the sky blue", "en"), ("天空为什么是蓝色的", "zh")])
@@ -133,34 +136,36 @@ TURN_AND_WAVE = (Step("turn_left", Slots(angle_deg=90.0, speed="slow")), Step("h
 
 @pytest.fixture
 def doubtful(ear: Callable[..., Ear], cloud: ScriptedCloud) -> Callable[..., Ear]:
-    """`doubtful(**parameters)`: an ear whose cloud is not sure of its plan."""
-    cloud.steps, cloud.sure = TURN_AND_WAVE, False
+    """`doubtful(**parameters)`: an ear whose cloud plans what nobody said."""
+    cloud.steps = TURN_AND_WAVE
     return lambda **parameters: ear(cloud_address=cloud.address, **parameters)
 
 
 @pytest.mark.parametrize(
-    ("text", "question", "yes"),
+    ("text", "plan", "yes"),
     [
-        ("why is the sky blue", "Shall I turn left 90 degrees slowly, then say hello? Say yes or no.", "yes please"),
-        ("天空为什么是蓝色的", "要我左转90度慢慢地，然后打招呼吗？请说好的或不要。", "好的"),
+        ("why is the sky blue", "turn left 90 degrees slowly, then say hello", "yes please"),
+        ("天空为什么是蓝色的", "左转90度慢慢地，然后打招呼", "好的"),
     ],
 )
-def test_a_plan_the_cloud_is_not_sure_of_is_done_after_a_yes(
-    doubtful: Callable[..., Ear], text: str, question: str, yes: str
+def test_a_plan_that_the_words_do_not_say_is_done_after_a_yes(
+    doubtful: Callable[..., Ear], text: str, plan: str, yes: str
 ) -> None:
     made = doubtful()
     story = made.say(text)
     wait_for(lambda: story.closing and story.said)
-    assert story.said == [question] and not story.commands
+    asked = {"en": f"Did you mean {plan}? Say yes or no.", "zh": f"你是要{plan}吗？请说好的或不要。"}
+    assert story.said == [asked[story.replies[-1].language]] and not story.commands
     assert story.closing is not None and story.closing.reason.endswith("turn_left, hello; asked the speaker first")
     answer = made.say(yes)
     wait_for(lambda: len(answer.commands) == 2)
     assert [(c.label, c.source) for c in answer.commands] == [("turn_left", "cloud"), ("hello", "cloud")]
     assert answer.commands[0].slots.angle_deg == 90.0
-    asked = story.closing.utterance_id
-    assert {c.utterance_id for c in answer.commands} == {asked}
+    about = story.closing.utterance_id
+    assert {c.utterance_id for c in answer.commands} == {about}
     assert answer.decision is not None and answer.decision.decision == "ignore"
-    assert answer.decision.reason == f"yes to the plan of {asked}"
+    assert answer.decision.reason == f"yes to the plan of {about}"
+    wait_for(lambda: answer.said == ["Fine."])  # what the cloud had to say to it
 
 
 @pytest.mark.parametrize(
@@ -187,6 +192,39 @@ def test_anything_but_a_yes_moves_nothing(
     assert not (story.commands or heard.commands or late.commands)
 
 
+def test_the_robot_does_not_take_the_clouds_word_for_what_was_said(
+    ear: Callable[..., Ear], cloud: ScriptedCloud
+) -> None:
+    cloud.steps = (Step("dance", NO_SLOTS), Step("hello", NO_SLOTS))
+    story = ear(cloud_address=cloud.address).say("sit down and then wave")
+    wait_for(lambda: story.closing and story.said)
+    assert story.said == ["Did you mean dance, then say hello? Say yes or no."] and not story.commands
+
+
+def test_a_yes_said_before_the_question_or_twice_or_by_another_is_no_yes(doubtful: Callable[..., Ear]) -> None:
+    made = doubtful()
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing)
+    assert story.closing is not None
+    mine = story.closing.session_id
+    before = Header(stamp=stamp_from_ns(time.time_ns() - 1_500_000_000))
+    early = made.publish(text="yes", session_id=mine, header=before)
+    unclear = made.publish(text="yes", session_id=mine, asr_confidence=0.02)
+    assert [i.decision for i in (early, unclear)] == ["ignore", "ignore"]
+    assert not story.commands
+    agreed = made.say("yes")
+    wait_for(lambda: len(agreed.commands) == 2)
+    again = made.publish(text="yes", session_id=mine)  # must not answer what skill_node asks about the plan
+    assert (again.label, again.decision) == ("affirm", "ignore")
+
+    time.sleep(AGAIN_S)
+    story = made.say("why is the sky green")
+    wait_for(lambda: story.closing)
+    made.publish(text="yes", session_id="somebody else")
+    time.sleep(0.2)
+    assert not story.commands
+
+
 def test_talk_leaves_a_plan_open_and_time_closes_it(doubtful: Callable[..., Ear]) -> None:
     made = doubtful()
     story = made.say("why is the sky blue")
@@ -208,7 +246,7 @@ def test_without_a_cloud_commands_in_one_breath_are_asked_about(ear: Callable[..
     made = ear(cloud_address="")
     story = made.say("sit down and then wave")
     wait_for(lambda: story.closing and story.said)
-    assert story.said == ["Shall I sit down, then say hello? Say yes or no."] and not story.commands
+    assert story.said == ["Did you mean sit down, then say hello? Say yes or no."] and not story.commands
     assert story.closing is not None and story.closing.reason.endswith("asked the speaker: sit, hello?")
     agreed = made.say("yes")
     wait_for(lambda: len(agreed.commands) == 2)

@@ -130,7 +130,7 @@ def test_debris_is_ignored_with_a_reason(ear: Callable[..., Ear], text: str) -> 
 
 def test_everything_is_in_the_log(ear: Callable[..., Ear], cloud: ScriptedCloud) -> None:
     cloud.steps = (Step("sit", NO_SLOTS),)
-    made = ear(cloud_address=cloud.address)
+    made = ear(cloud_address=cloud.address, ask_unsure_plans=False)
     story = made.say("why is the sky blue")
     wait_for(lambda: story.closing and story.commands and story.said)
     status = interfaces.SKILL_STATUS.publisher(made.witness)
