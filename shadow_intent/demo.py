@@ -131,6 +131,10 @@ def perform(cast: Cast, console: Console, bundle: str, simulated: bool) -> list[
     return stories
 
 
+BREATH_S = 0.4
+"""Between what is said: a yes to a question that nobody can have heard yet is refused."""
+
+
 def play(cast: Cast, node: Witness, console: Console, script: Sequence[str]) -> list[Story]:
     """The script, as a table that grows."""
     stories = []
@@ -144,6 +148,7 @@ def play(cast: Cast, node: Witness, console: Console, script: Sequence[str]) -> 
             else:
                 await_(cast, node, partial(node.over, story), f"the end of {text!r}")
             table.add_row(*map(Text, row(story)))
+            time.sleep(BREATH_S)
     if not console.is_terminal:
         console.print()  # Live leaves the last line open there
     return stories

@@ -101,3 +101,12 @@ def test_plan_of_too_many_steps_is_cut_off():
     for step in range(MAX_PLAN_STEPS + 1):
         scene.hear("hello", "p", at=1.0, spoken=False, step=step)
     assert scene.reason("p") == "That plan has too many steps."
+
+
+def test_a_yes_that_nobody_can_have_meant_leaves_the_question_open():
+    scene = Scene(allow_hazardous=True).hear("back_flip")
+    scene.hear("affirm", "echo", at=scene.now + 0.1)
+    scene.hear("affirm", "before", age_s=1.5)
+    assert scene.sent == []
+    assert scene.reason("echo") == scene.reason("before") == "I had not asked yet. Please say yes or no."
+    assert scene.hear("affirm", "yes").sent == ["2043"]

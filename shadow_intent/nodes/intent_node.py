@@ -71,7 +71,7 @@ class IntentNode(ManagedNode[IntentParams]):
         """Ends conversation and classifier; the log is complete."""
         self._conversations.close()
         self.classifier.close()
-        del self.classifier  # and with it the model
+        del self.classifier, self._conversations  # and with them the model
         memory.give_back()
         self.recorder.close()
 

@@ -17,6 +17,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from support import ROOT, wait_for
 from unitree_go.msg import SportModeState, TimeSpec
 
+from shadow_intent.guard import SOONEST_YES_S
 from shadow_intent.intent import NO_SLOTS, Slots
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.params import SkillParams
@@ -71,6 +72,7 @@ def test_hazardous_skill_asks_and_runs_after_yes(robot, skills, person):
     flip = person.say("back_flip")
     wait_for(lambda: person.replies == ["Shall I do a back flip? Say yes or no."])
     assert person.sent(BACK_FLIP) == []
+    time.sleep(SOONEST_YES_S)
     assert person.outcome(person.say("affirm")).state == "succeeded"
     assert person.outcome(flip).state == "succeeded"
     wait_for(lambda: person.sent(BACK_FLIP) == [{}])
@@ -88,6 +90,7 @@ def test_only_who_was_asked_may_say_yes(robot, skills, person):
     robot(), skills(allow_hazardous=True)
     flip = person.say("back_flip", session_id="ann")
     wait_for(lambda: person.replies)
+    time.sleep(SOONEST_YES_S)
     assert person.outcome(person.say("affirm", session_id="bob")).reason == "I asked somebody else."
     assert person.sent(BACK_FLIP) == []
     assert person.outcome(person.say("affirm", session_id="ann")).state == "succeeded"
