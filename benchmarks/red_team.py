@@ -70,7 +70,7 @@ def play(name: str, attacks: Sequence[Attack], robot: VirtualRobot, ask: Ask, qu
 
 
 def carry_out_plan(robot: VirtualRobot, decision: Decision, steps: Sequence[tuple[str, Any]]) -> None:
-    """What intent_node and skill_node make of a cloud's plan."""
+    """What intent_node and skill_node make of a cloud's plan when the speaker is not asked about it."""
     utterance = decision.utterance
     for number, (label, slots) in enumerate(steps):
         language = "zh" if is_chinese(utterance.text) else "en"

@@ -5,8 +5,8 @@
     speaker: the first one               sit
 
 An answer names a skill, or its place in the question, or says yes or no. Anything else that is meant for the robot ends
-the question; what is not leaves it open. The robot never picks one itself. Whether to do a plan that the cloud is not
-sure of is asked too: "Shall I turn left, then wave? Say yes or no."
+the question; what is not leaves it open. The robot never picks one itself. Whether to do a plan that the
+words do not surely say is asked too: "Did you mean turn left, then say hello? Say yes or no."
 """
 
 from __future__ import annotations

@@ -35,8 +35,6 @@ BEYOND = re.compile(
     re.IGNORECASE,
 )
 """Words that may mean another order, another time or the contrary."""
-
-
 TURNED = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (

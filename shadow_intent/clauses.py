@@ -71,7 +71,7 @@ class ClauseReader:
         soon as it is heard. Without `cutting` only joints part clauses, which takes a few milliseconds.
         """
         pieces = split(text)
-        if not pieces or len(pieces) > MAX_STEPS:
+        if not (1 if cutting else 2) <= len(pieces) <= MAX_STEPS:
             return NO_PLAN
         whole = self._pipeline.hear(Utterance(text))
         if whole.route is Route.IGNORE or whole.label in NOT_ORDERS:
@@ -86,11 +86,17 @@ class ClauseReader:
         steps = [clause.step for clause in clauses]
         if not 2 <= len(clauses) <= MAX_STEPS or any(step.label == DAMP for step in steps):
             return NO_PLAN
+        joined = len(clauses) == len(pieces) and steps[0].label != STOP
         begins = steps[1:] if steps[0].label == STOP else steps
-        again = [a == b and a.label not in slots.CARRIERS for a, b in zip(begins[1:], begins, strict=False)]
-        once = (begins[0], *(step for step, same in zip(begins[1:], again, strict=True) if not same))
-        joined = len(clauses) == len(pieces) and len(begins) == len(steps)
+        once = tuple(
+            step for i, step in enumerate(begins) if i == 0 or step != begins[i - 1] or step.label in slots.CARRIERS
+        )
         return ClausePlan(once, joined and all(c.accepted for c in clauses) and _are_orders(text, pieces))
+
+    def says(self, text: str, steps: tuple[Step, ...]) -> bool:
+        """Whether the words surely say these very steps."""
+        own = self.plan(text, cutting=False)  # what was cut is never sure
+        return own.sure and own.steps == steps
 
     def _clause(self, text: str) -> Clause | None:
         """None for what is no command, and for one that says more than its skill can be told or a quantity alone."""

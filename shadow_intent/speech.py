@@ -65,7 +65,7 @@ AMOUNTS = {
     "distance_m": ("{} metres", "{}米"),
     "angle_deg": ("{} degrees", "{}度"),
     "duration_s": ("for {} seconds", "{}秒"),
-    "count": ("times {}", "{}次"),
+    "count": ("{} times", "{}次"),
 }
 """Quantities by slot, (en, zh)."""
 

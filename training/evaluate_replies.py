@@ -36,14 +36,13 @@ def summarise(exchanges: Sequence[Exchange], answers: Sequence[Answer], sure: Se
     """Shares of exact plans, of right skills, of exact ones among those done without asking, and of requests without a
     plan that got one."""
     pairs = list(zip(exchanges, answers, strict=True))
+    exact = [_written(x) == _written(a) for x, a in pairs]
     labels = [[s.label for s in x.steps] == [s.label for s in a.steps] for x, a in pairs]
     planless = [a for x, a in pairs if not x.steps]
     return {
-        "exact_plan": share(sum(_written(x) == _written(a) for x, a in pairs), len(pairs)),
+        "exact_plan": share(sum(exact), len(pairs)),
         "right_skills": share(sum(labels), len(pairs)),
-        "exact_unasked": share(
-            sum(_written(x) == _written(a) for (x, a), known in zip(pairs, sure, strict=True) if known), sum(sure)
-        ),
+        "exact_unasked": share(sum(map(all, zip(exact, sure, strict=True))), sum(sure)),
         "needless_plan": share(sum(bool(a.steps) for a in planless), len(planless)),
     }
 
@@ -71,7 +70,7 @@ def main() -> int:
         start = time.perf_counter()
         answers.append(engine.answer(exchange.text, lambda _: None, lambda: False))
         seconds.append(time.perf_counter() - start)
-        sure.append(engine.clauses is not None and engine.clauses.plan(exchange.text).sure)
+        sure.append(engine.clauses is not None and engine.clauses.says(exchange.text, answers[-1].steps))
     results: dict[str, Any] = {}
     for language in (*LANGUAGES, "all"):
         chosen = [i for i, x in enumerate(exchanges) if language in (x.language, "all")]

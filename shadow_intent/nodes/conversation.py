@@ -128,12 +128,13 @@ class Conversations:
             return replace(decision, route=Route.IGNORE, reason="the yes or no before it was the answer")
         if self._question is None or self._question[0].decision.utterance.session_id != decision.utterance.session_id:
             return decision
-        (question, asked_at), kept, self._question = self._question, self._question, None
-        asked, ago_s = question.decision, (stamp_to_ns(self._owner.now()) - decision.utterance.stamp_ns) / 1e9
+        still, self._question = self._question, None
+        (question, asked_at), asked = still, still[0].decision
+        ago_s = (stamp_to_ns(self._owner.now()) - decision.utterance.stamp_ns) / 1e9
         if time.monotonic() - asked_at > window_s + READING_S * len(question.text(self._skills)):
             return decision
         if time.monotonic() - ago_s < asked_at:  # said before it was asked
-            self._question = kept if decision.route is Route.IGNORE or decision.label == AFFIRM else None
+            self._question = still if decision.route is Route.IGNORE or decision.label == AFFIRM else None
             reason = "said before it was asked"
             return replace(decision, route=Route.IGNORE, reason=reason) if decision.label == AFFIRM else decision
         if isinstance(question, clarify.PlanQuestion):
@@ -209,10 +210,10 @@ class Conversations:
         """Says and does what the cloud answered, or asks first."""
         plan = ", ".join(step.label for step in result.steps) or "none"
         reason = f"answered by {result.bundle_id}, plan: {plan}"
-        own = self._clauses.plan(current.decision.utterance.text, cutting=False)
-        known = own.sure and own.steps == result.steps  # the cloud's word alone moves nothing
-        if result.steps and not known and self._owner.get_parameter("ask_unsure_plans").value:
-            language = current.decision.utterance.answer_language
+        spoken = current.decision.utterance
+        asks = bool(result.steps) and self._owner.get_parameter("ask_unsure_plans").value
+        if asks and not self._clauses.says(spoken.text, result.steps):  # the cloud's word alone moves nothing
+            language = spoken.answer_language
             question = clarify.PlanQuestion(current.decision, result.steps, language, Source.CLOUD, result.reply)
             self._question = question, time.monotonic()
             self._reply(current, question.text(self._skills), language, final=True)
@@ -220,7 +221,7 @@ class Conversations:
             return
         if result.reply:
             self._reply(current, result.reply, result.language, final=True)
-        self._send_plan(current.decision.utterance, result.steps, Source.CLOUD)
+        self._send_plan(spoken, result.steps, Source.CLOUD)
         self._close(current, Route.REMOTE, reason)
 
     def _do_without(self, current: _Open, sentences: Mapping[str, str]) -> None:

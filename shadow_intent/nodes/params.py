@@ -68,7 +68,7 @@ class IntentParams(_Checked):
         8.0, "s until an unanswered cloud request is given up", low=0.1, high=60.0, runtime=True
     )
     clarify_window_s: float = _parameter(
-        8.0, 's for the speaker to answer "did you mean ...?" or "shall I ...?"', low=0.1, high=60.0, runtime=True
+        8.0, 's for the speaker to answer "did you mean ...?"', low=0.1, high=60.0, runtime=True
     )
     ask_unsure_plans: bool = _parameter(
         True, "a cloud plan that the robot does not read in the words itself runs after a spoken yes", runtime=True
