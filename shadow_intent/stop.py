@@ -43,56 +43,74 @@ from shadow_intent.stop_lexicon import (
 
 _Core = tuple[int, str, list[str]]
 """Kind of a core, its words, and what else was said."""
-_RESUMED = re.compile(  # takes a stop back
+_LETTER = re.compile("[a-z]")
+
+
+class _Words:
+    """What may be said: patterns for words, which are parted by spaces, and for Han characters, which are not."""
+
+    def __init__(self, words: str, han: str = "(?!)") -> None:
+        self._words, self._han = re.compile(words), re.compile(han)
+
+    def among(self, tokens: list[str]) -> bool:
+        """Whether the tokens say any of it."""
+        spaced = " ".join(tokens)
+        if spaced.isascii():
+            return bool(self._words.search(spaced))
+        han = self._han.search(spaced.replace(" ", ""))
+        return bool(han or (_LETTER.search(spaced) and self._words.search(spaced)))
+
+
+_RESUMED = _Words(  # takes a stop back
     r"\b(?:keep (?:going|walking|it up)|carry on|continue|go on|never ?mind|kidding|joking|i mean|wait no|no wait"
-    r"|actually|instead|scratch that|dont stop|on second thought|and go|and think)\b"
-    r"|继续|接着|算了|开玩笑|别停|不要停|改成|还是"
+    r"|actually|instead|scratch that|dont stop|on second thought|and go|and think)\b",
+    r"继续|接着|算了|开玩笑|别停|不要停|改成|还是",
 )
-_REMOVED = re.compile(  # puts it off, or shows that somebody reports it
+_REMOVED = _Words(  # puts it off, or shows that somebody reports it
     r"\b(?:(?:in|after|for) (?:\w+ ){1,3}(?:seconds?|secs?|minutes?|hours?|steps?|met(?:er|re)s?)"
     r"|in a (?:minute|second|moment)|when|if|once|after|until|till|unless|later|tomorrow|from|sa(?:id|ys|ying)|tell"
-    r"|told|means?|sign|cried|shout\w*|yell\w*|whisper\w*)\b"
-    r"|等[^,]{0,9}再|以后|之后|之前|的时候|如果|要是|秒后|分钟后|待会|说|喊|叫|意思"
+    r"|told|means?|sign|cried|shout\w*|yell\w*|whisper\w*)\b",
+    r"等[^,]{0,9}再|以后|之后|之前|的时候|如果|要是|秒后|分钟后|待会|说|喊|叫|意思",
 )
-_ADMIRED = re.compile(  # a "whoa" before it is no command
+_ADMIRED = _Words(  # a "whoa" before it is no command
     r"^(?:, )?(?:(?:that|this|it|thats|its|youre|you|is|are|was|what|a|an|so|such|really|pretty|how|very) )*"
     r"(?:cool|awesome|amazing|nice|impressive|incredible|beautiful|cute|clever|smart|great|wicked|sick|brilliant|lovely)\b"
 )
 _EXCLAMATIONS = frozenset(["whoa", "woah", "whoah"])
-_SEQUENCE = re.compile(r"\b(?:and|then|afterwards)\b|然后|再|接着")
-_PLAN = re.compile(
+_SEQUENCE = _Words(r"\b(?:and|then|afterwards)\b", r"然后|再|接着")
+_PLAN = _Words(
     r"\b(?:go|walk|move|turn|run|spin|come|sit|lie|stand|step|jump|back|trot|dance|wave|bow|stretch|face|get|over|left"
-    r"|right|forward|then|first|why|what|how|does|do|is|bus|train|mum|mom|dad)\b"
-    r"|走|进|退|转|跳|坐|趴|站|跑|移|先|再|然后|看|等|到|过|为什么|什么|怎么|吗|妈|爸"
+    r"|right|forward|then|first|why|what|how|does|do|is|bus|train|mum|mom|dad)\b",
+    r"走|进|退|转|跳|坐|趴|站|跑|移|先|再|然后|看|等|到|过|为什么|什么|怎么|吗|妈|爸",
 )
-_CORRECTED = re.compile(
-    r"\b(?:no|not|wait|actually|dont|never)$|^(?:no|not|dont|enough|you|youre|your|im|i)\b"
-    r"|(?:不|不对|不是|错了|等等|够了?|行了|可以了?|好了)$|^(?:不|别|你)"
+_CORRECTED = _Words(
+    r"\b(?:no|not|wait|actually|dont|never)$|^(?:no|not|dont|enough|you|youre|your|im|i)\b",
+    r"(?:不|不对|不是|错了|等等|够了?|行了|可以了?|好了)$|^(?:不|别|你)",
 )
-_DOUBT = re.compile(  # before a stop: it is denied, asked about, reported or somebody else's
+_DOUBT = _Words(  # before a stop: it is denied, asked about, reported or somebody else's
     r"\b(?:emergency|not|dont|doesnt|didnt|never|cant|cannot|wont|wouldnt|if|when|why|what|how|where|who|did|does|do|to|of|the|a"
-    r"|said|says|told|asked|he|she|they|we|his|her|their|my|mum|mom|dad|bus|train|car|music|nearly|almost|keep|and)\b"
-    r"|急$|不|没|别|莫|说|叫|让|喊|问|为|怎|什么|如果|等|才|想|会|能|他|她|它|们|人家|老师|妈|爸|车|到|把|再|先|就"
+    r"|said|says|told|asked|he|she|they|we|his|her|their|my|mum|mom|dad|bus|train|car|music|nearly|almost|keep|and)\b",
+    r"急$|不|没|别|莫|说|叫|让|喊|问|为|怎|什么|如果|等|才|想|会|能|他|她|它|们|人家|老师|妈|爸|车|到|把|再|先|就",
 )
-_DANGER = re.compile(
-    r"\b(?:stuck|caught|trapped|pinch\w*|fire|smoke|smok\w*|burn\w*|crush\w*|thrashing|wild|emergency|danger\w*)\b"
-    r"|夹|绞|缠|冒烟|着火|起火|烧|焦|失控|发疯|疯了|炸|卷|压到|压住|出事|伤到|危险|紧急"
+_DANGER = _Words(
+    r"\b(?:stuck|caught|trapped|pinch\w*|fire|smoke|smok\w*|burn\w*|crush\w*|thrashing|wild|emergency|danger\w*)\b",
+    r"夹|绞|缠|冒烟|着火|起火|烧|焦|失控|发疯|疯了|炸|卷|压到|压住|出事|伤到|危险|紧急",
 )
-_DENIED = re.compile(
-    r"\b(?:not|dont|never|cant|wont|didnt|if|when|why|what|how|where|did|does|should|to)\b"
-    r"|不要|别|没|不用|为什么|怎么|如果|等|就$|才$"
+_DENIED = _Words(
+    r"\b(?:not|dont|never|cant|wont|didnt|if|when|why|what|how|where|did|does|should|to)\b",
+    r"不要|别|没|不用|为什么|怎么|如果|等|就$|才$",
 )
 _MORE = "more"
-_ELSE = re.compile(  # beside a stop: something else is wanted too
+_ELSE = _Words(  # beside a stop: something else is wanted too
     r"\b(?:more|and|then|go|walk|move|turn|run|spin|come|sit|lie|step|jump|back|trot|dance|wave|bow|stretch|face|pose"
-    r"|pounce|flip|roll|slower|faster|switch|play|do|make|give|look|tell|say|kill|rotate|yaw|hips)\b"
-    r"|走|进|退|转|跳|坐|趴|躺|卧|跑|移|摔|然后|再|完了|顺便|告诉|摆|造型|倒立|空翻|比心|握手|鞠|谢幕|打滚|翻|扑|避障|声|灯"
-    r"|慢|快点|拉伸|懒腰|屁股|音"
+    r"|pounce|flip|roll|slower|faster|switch|play|do|make|give|look|tell|say|kill|rotate|yaw|hips)\b",
+    r"走|进|退|转|跳|坐|趴|躺|卧|跑|移|摔|然后|再|完了|顺便|告诉|摆|造型|倒立|空翻|比心|握手|鞠|谢幕|打滚|翻|扑|避障|声|灯"
+    r"|慢|快点|拉伸|懒腰|屁股|音",
 )
-_ORDER = re.compile(  # begins a plan or a question
+_ORDER = _Words(  # begins a plan or a question
     r"^(?:(?:please|ok|okay|now|first|you|can|could|robot|dog) )*(?:go|walk|move|turn|run|spin|come|sit|lie|step|jump"
-    r"|back|trot|dance|wave|bow|stretch|face|get|why|what|how|does|do|is|are|did|where|who|mum|mom|dad)\b"
-    r"|^(?:请|你|先|机器狗|小狗)*(?:往|向|走|退|转|跳|坐|趴|跑|移|先|等|到|去|看到|听到|为什么|什么|怎么)|再|然后|吗"
+    r"|back|trot|dance|wave|bow|stretch|face|get|why|what|how|does|do|is|are|did|where|who|mum|mom|dad)\b",
+    r"^(?:请|你|先|机器狗|小狗)*(?:往|向|走|退|转|跳|坐|趴|跑|移|先|等|到|去|看到|听到|为什么|什么|怎么)|再|然后|吗",
 )
 _SENTENCE_END = re.compile(r"[.!。！\n]+")
 _STATEMENT = 3
@@ -117,20 +135,13 @@ class Stop:
 
 def _stands(core: int, rest: list[str], after_break: bool, reason: bool) -> bool:
     """Whether a stop still holds when `rest`, not understood word by word, follows it."""
-    if core in (WEAK, FAINT) or _says(_RESUMED, rest) or _says(_REMOVED, rest):
+    if core in (WEAK, FAINT) or _RESUMED.among(rest) or _REMOVED.among(rest):
         return False
     if core == CEASE:
-        return (reason or after_break) and not _says(_ELSE, rest)
+        return (reason or after_break) and not _ELSE.among(rest)
     if core == STOP:
         return after_break or reason
-    return (reason or after_break) and not _says(_SEQUENCE, rest)
-
-
-def _says(pattern: re.Pattern[str], tokens: list[str]) -> bool:
-    """Whether `pattern` occurs in the tokens, read with spaces or, where there is Chinese, without."""
-    said = [token for token in tokens if token != PAUSE]
-    spaced = " ".join(said)
-    return bool(pattern.search(spaced) or (not spaced.isascii() and pattern.search("".join(said))))
+    return (reason or after_break) and not _SEQUENCE.among(rest)
 
 
 def _command(tokens: list[str], free_end: bool) -> _Core | None:
@@ -145,7 +156,7 @@ def _command(tokens: list[str], free_end: bool) -> _Core | None:
             kind = 1 << (kinds.bit_length() - 1)
             if kind > core:
                 core, phrase = kind, _spelled(tokens[i:end])
-                if phrase in _EXCLAMATIONS and _says(_ADMIRED, tokens[end:]):
+                if phrase in _EXCLAMATIONS and _ADMIRED.among(tokens[end:]):
                     core = 0
         elif not core and not kinds & (OPEN | REQUEST):
             return None
@@ -176,13 +187,13 @@ def _clause(tokens: list[str]) -> _Core | None:
     for start in starts[: -_LAST_CLAUSES - 1 : -1]:
         core = _command(tokens[start:], free_end=False)
         before = [t for t in tokens[:start] if t != BREAK] if core and core[0] > WEAK else []
-        if not core or not before or _says(_REMOVED, before):
+        if not core or not before or _REMOVED.among(before):
             continue
-        if _says(_CORRECTED, before) or not _says(_PLAN, before):
+        if _CORRECTED.among(before) or not _PLAN.among(before):
             return core[0], core[1], []
-        if core[0] == DAMP and _says(_DANGER, before):
+        if core[0] == DAMP and _DANGER.among(before):
             return core[0], core[1], []
-        if core[0] == STOP and len(before) >= _STATEMENT and not _says(_ORDER, before):
+        if core[0] == STOP and len(before) >= _STATEMENT and not _ORDER.among(before):
             return core[0], core[1], before
     return None
 
@@ -203,10 +214,10 @@ def _within(tokens: list[str]) -> _Core | None:
         end = next((k for k in range(end, len(tokens)) if tokens[k] == BREAK), len(tokens))
         core = _command(tokens[i:end], free_end=False)
         before, rest = tokens[:i], [*tokens[:i], *tokens[end:]]
-        if core and not _says(_REMOVED, tokens) and not _says(_RESUMED, tokens[end:]):
-            if core[0] == STOP and not _says(_DOUBT, before):
+        if core and not _REMOVED.among(tokens) and not _RESUMED.among(tokens[end:]):
+            if core[0] == STOP and not _DOUBT.among(before):
                 return STOP, core[1], [_MORE, *rest]
-            if core[0] == DAMP and _says(_DANGER, rest) and not _says(_DENIED, before):
+            if core[0] == DAMP and _DANGER.among(rest) and not _DENIED.among(before):
                 return DAMP, core[1], []
         if tried == _LAST_CLAUSES:
             break
@@ -230,7 +241,7 @@ def find(text: str) -> Stop | None:
     tokens = tokenize(_once(text))
     leading = _command(tokens, free_end=True)
     core, phrase, rest = leading or _clause(tokens) or _within(tokens) or (0, "", [])
-    more = _says(_ELSE, rest)
+    more = _ELSE.among(rest)
     leads = more and leading is not None and core in (STOP, DAMP)
     if core == DAMP:
         first, _ = longest(tokens, 0) or (OPEN, 0)

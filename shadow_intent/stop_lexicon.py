@@ -125,14 +125,17 @@ _STRETCHED = {_DOUBLED.sub(r"\1", token): token for token in sorted(_KNOWN) if l
 
 def _at(tokens: list[str], start: int) -> list[tuple[int, int]]:
     """Kinds and end of every phrase that begins at `start`, shortest first."""
-    then, found = _ROOT.then, []
+    found: list[tuple[int, int]] = []
+    if start == len(tokens) or tokens[start] not in _ROOT.then:
+        return found
+    then = _ROOT.then
     for end in range(start, len(tokens)):
         node = then.get(tokens[end])
         if node is not None:
             then = node.then
             if node.kinds:
                 found.append((node.kinds, end + 1))
-        elif tokens[end] != PAUSE or end == start:
+        elif tokens[end] != PAUSE:
             break
     return found
 
