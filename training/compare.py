@@ -33,20 +33,22 @@ from training.compare_tasks import Intents, Replies
 SHOTS = 20
 WIDTH = 120
 """Columns of the tables."""
-SWEEP = [(8, 1.0), (32, 1.0), (16, 0.1), (16, 0.5)]
-"""Rank and alpha, beside 16 and 1, on the intents with few shots and seed `SWEEP_SEED`."""
-SWEEP_SEED = 1
 VARIANTS: dict[tuple[str, int], list[dict[str, Any]]] = {
-    ("intents", SHOTS): [{"update": False}, {"start": "random"}, {"start": "pretrained"}],
-    ("replies", 0): [
-        {"update": False},
-        {"start": "pretrained"},
-        {"aim": "drafts"},
-        {"start": "pretrained", "aim": "drafts"},
-    ],
+    ("intents", SHOTS): [{"update": False}, {"start": "pretrained"}],
+    ("replies", 0): [{"update": False}, {"start": "pretrained"}],
     ("intents", 0): [],
 }
 """Shadows that are made or started otherwise, by task and shots; none where a run takes long."""
+SWEEP: dict[tuple[str, int], list[dict[str, Any]]] = {
+    ("intents", SHOTS): [
+        {"start": "random"},
+        *({"rank": rank, "alpha": alpha} for rank, alpha in [(8, 1.0), (32, 1.0), (16, 0.1), (16, 0.5)]),
+    ],
+    ("replies", 0): [{"aim": "drafts"}, {"start": "pretrained", "aim": "drafts"}],
+    ("intents", 0): [],
+}
+"""As `VARIANTS`, with seed `SWEEP_SEED` only."""
+SWEEP_SEED = 1
 TITLES = {
     ("intents", SHOTS): f"CLINC150, {SHOTS} a class",
     ("intents", 0): "CLINC150, all",
@@ -58,12 +60,11 @@ TITLES = {
 def planned(seeds: Sequence[int], pretrained: bool) -> list[Run]:
     """All runs, the short ones first."""
     runs = []
-    for (task, shots), others in VARIANTS.items():
+    for (task, shots), variants in VARIANTS.items():
         for seed in seeds:
             runs += [Run(task, method, seed, shots) for method in ("LoRA", "DoRA", "shadow")]
+            others = variants + (SWEEP[task, shots] if seed == SWEEP_SEED else [])
             runs += [Run(task, "shadow", seed, shots, **other) for other in others]
-        if shots and SWEEP_SEED in seeds:
-            runs += [Run(task, "shadow", SWEEP_SEED, shots, rank=rank, alpha=alpha) for rank, alpha in SWEEP]
     return [run for run in runs if pretrained or run.start != "pretrained"]
 
 

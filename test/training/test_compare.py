@@ -92,7 +92,7 @@ def test_what_is_missing_is_said(
 def test_the_plan_has_every_method_start_and_seed_once() -> None:
     runs = compare.planned([1, 2, 3], pretrained=True)
     names = [run.name for run in runs]
-    assert len(names) == len(set(names)) == 3 * (6 + 7 + 3) + 4
+    assert len(names) == len(set(names)) == 3 * (5 + 5 + 3) + 5 + 2
     apart = [run.name for seed in (1, 2, 3) for run in compare.planned([seed], pretrained=True)]
     assert sorted(apart) == sorted(names)  # several processes with a seed each do the same work
     assert {run.start for run in runs} == {"cut", "random", "pretrained"}
