@@ -46,6 +46,13 @@ _FULL_WIDTH = str.maketrans({0xFF01 + i: 0x21 + i for i in range(94)})
 _HAN_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "幺": 1}
 _HAN_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000}
 _HAN_NUMBER = "零〇幺一二两三四五六七八九十百千万亿"
+_HAN_GAP = re.compile(
+    r"(?<=[一二两三四五六七八九]) +(?=[十百千万])|(?<=[十百千万]) +(?=[零一二三四五六七八九十百千])"
+    r"|(?<=[百千万] 零) +(?=[一二三四五六七八九])"
+    r"|(?<=[零一二两三四五六七八九十百千万]) +(?=点 +[零一二三四五六七八九])"
+    r"|(?<=[零一二两三四五六七八九十百千万] 点) +(?=[零一二三四五六七八九])"
+)
+"""Within a numeral that a recogniser cut into characters: "三 十 五"."""
 _COUNTING = re.compile(r"一二三?四?五?|一二一|五?四?三二一")
 """Said aloud before something happens; no number."""
 _NEIGHBOURS = re.compile(r"([一二两三四五六七八])([二两三四五六七八九])([十百千万]*)")
@@ -74,7 +81,8 @@ def tokenize(text: str) -> list[Token]:
     plain = text.lower().translate(_FULL_WIDTH).translate(_SIMPLE).translate(_VULGAR)
     plain = re.sub(r"(?<=\d)['\u2032](?![a-z])", " feet ", plain)
     plain = re.sub(r"(?<=\d)[\"\u2033]", " inches ", plain).replace("'", "").replace("\u2019", "")
-    plain = re.sub(r"(?<=[\u3400-\u9fff]{2}) +(?=[\u3400-\u9fff]{2})", BREAK, heard_as_meant(plain))
+    plain = heard_as_meant(_HAN_GAP.sub("", plain))
+    plain = re.sub(r"(?<=[\u3400-\u9fff]{2}) +(?=[\u3400-\u9fff]{2})", BREAK, plain)
     plain = re.sub(r"(?<=[a-z])(?<!\de)-(?=[a-z0-9])|(?<=\d)-(?=[a-z])", " ", plain)
     return _join([_token(m) for m in _LEXER.finditer(plain)])
 

@@ -22,7 +22,7 @@ class Reader(Words):
         i = 0
         while i < len(self.tokens):
             found = self._quantity(i)
-            if found and not self.dismissed(found):
+            if found and (self._corrects(found) or not self.dismissed(found)):
                 self._append(self._signed(found))
             i = found.end if found else i + 1
 
@@ -42,6 +42,14 @@ class Reader(Words):
             if word in units.HAN_UNITS and (foreign or self.word(i - 2) + before in units.MANY):
                 return True
         return False
+
+    def _corrects(self, q: Quantity) -> bool:
+        """ "两步，不，三步": instead of the last one, with nothing but a no between."""
+        i = q.start
+        while self.word(i - 1) in ("不", BREAK):
+            i -= 1
+        last = self.quantities[-1] if self.quantities else None
+        return last is not None and last.end == i and q.kind in (last.kind, "bare") and "不" in self._words[i : q.start]
 
     def _append(self, q: Quantity) -> None:
         """Sums compounds, and gives a correction without a unit the unit it corrects."""
@@ -196,7 +204,7 @@ class Reader(Words):
     def _remainder(self, value: float, end: int) -> tuple[float, int]:
         """With what follows the unit: "a metre and a half", "两米半", "一米五" (1.5)."""
         added = self._added(end)
-        if added and not self._unit(added[1]):
+        if added and not self._unit(self._skip(added[1], articles=True)):  # "a second and half a metre"
             return value + added[0], added[1]
         if self.word(end) == "半" and not self._unit(end + 1):
             return value + 0.5, end + 1
@@ -217,13 +225,15 @@ class Reader(Words):
             return None
         at = self._skip(start + 1)
         kind, factor, end = self._unit(at) or ("", 0.0, at)
-        before = self.word(start - 1)
-        gait = self.word(end - 1) in ("pace", "stride") and (at > start + 1 or before == "at")  # "at a slow pace"
-        lasting = (before == "for" and self.word(end - 1) not in ("second", "sec")) or self.word(start) == "next"
-        if kind not in ("m", "step", "s") or (kind == "s" and not lasting) or gait:
-            return None
+        before, last = self.word(start - 1), self.word(end - 1)
+        gait = last in ("pace", "stride") and (at > start + 1 or before == "at")  # "at a slow pace"
         said = (" " if self.word(at).isascii() else "").join(self.word(k) for k in range(at, end))
         value, end = self._remainder(1.0, end)
+        measured = value > 1  # "for a second and a half"
+        lasting = measured or (before == "for" and last not in ("second", "sec")) or self.word(start) == "next"
+        named = kind in ("m", "step") or (kind == "s" and lasting) or (kind == "turn" and measured)
+        if not named or gait:
+            return None
         ranged = self._ranged_after(start, value, at, end)
         if ranged is not None:
             return replace(ranged, kind=kind, factor=factor, unit=said)

@@ -97,6 +97,12 @@ def test_counts_parse_back(n: int) -> None:
         assert parse(text, "jump").count == n
 
 
+@given(st.integers(1, 1000), st.integers(0, 9))
+def test_numerals_cut_into_characters_parse_back(n: int, tenth: int) -> None:
+    for number, value in ((an2cn(n), n), (f"{an2cn(n)}点{an2cn(tenth)}", n + tenth / 10)):
+        assert parse(" ".join(f"往前走{number}厘米"), "move_forward").distance_m == pytest.approx(value / 100)
+
+
 @given(st.integers(1, 999), st.sampled_from(["metre", "meters"]))
 def test_halves_parse_back(n: int, unit: str) -> None:
     for text in (
