@@ -230,6 +230,9 @@ def _speed(text: str, label: str) -> str | None:
         return None
     fast = units.BRISK if label in _GESTURES | _ATHLETICS else units.FAST
     patterns = {"slow": units.SLOW, "fast": fast, "normal": units.NORMAL}
-    ends = {speed: max((m.end() for m in pattern.finditer(text)), default=0) for speed, pattern in patterns.items()}
-    last = max(ends, key=lambda speed: ends[speed])
-    return last if ends[last] else None
+    said = [
+        (m.end(), len(m.group()), speed)  # "not too slow" ends where "slow" does
+        for speed, pattern in patterns.items()
+        for m in pattern.finditer(text)
+    ]
+    return max(said)[2] if said else None

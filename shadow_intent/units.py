@@ -41,7 +41,7 @@ m {1 / 3}: 尺, 市尺
 m {10 / 3}: 丈
 m 500: 里
 m {1 / 30}: 寸
-step {STEP_M}: step, steps, pace, paces, stride, strides, side step, side steps, sidestep, sidesteps, 步, 步子, 部
+step {STEP_M}: step, steps, pace, paces, stride, strides, side step, side steps, sidestep, sidesteps, 步, 侧步, 步子, 部
 deg 1: degree, degrees, degs, deg, grade, grades, 度
 deg {math.degrees(1)}: radian, radians, rad, rads, 弧度
 deg 180: pi, 派
@@ -151,7 +151,7 @@ DETERMINERS = _words("the that this a your")
 LIMBS = _words("legs leg paws paw feet hands arms eyes ears 腿 脚 爪 手 蹄 肢 眼 耳")
 """What is numbered because the robot has it: "on two legs", "两只爪子"."""
 MEASURES = _words(
-    "个 只 段 支 曲 首 款 种 颗 连 不 同 响 续 的 大 小 快 慢 漂 亮 标 准 好 帅 酷 高 好 看 可 爱 完 美 花 式 接 着 次"
+    "个 只 段 支 曲 首 款 种 颗 连 不 同 响 续 的 大 小 快 慢 漂 亮 标 准 好 帅 气 酷 高 看 可 爱 完 美 花 式 接 着 次"
 )
 """Between a Han number and the gesture it counts."""
 NOT_AFTER = {
@@ -206,7 +206,8 @@ SLOW = re.compile(
     r"\b(?:slow(?! mo)|(?<!the )slow mo(?:tion)?|slowly|slower|low speed|gingerly|leisurely|unhurried(?:ly)?"
     r"|snails? pace)\b"
     r"|(?<![别])慢(?!动作|镜头|动)|缓缓|缓步|低速|徐徐|蜗牛|龟速"
-    r"|\b(?:not|dont|dont go)(?: \w+)? (?:too|so) (?:fast|quick|quickly)\b|(?:别|不要|不用)(?:那么|太|这么)快"
+    r"|\b(?:not|dont|dont go)(?: \w+)? (?:too|so) (?:fast|quick|quickly)\b"
+    r"|(?:别|不要|不用)[走跑转动做跳]?(?:那么|太|这么)快"
 )
 FAST = re.compile(
     r"\b(?<!not )(?:fast|faster|quick(?! march)|quickly|quicker|rapid|rapidly|hurry|hustle|swiftly|speedily"
@@ -214,5 +215,6 @@ FAST = re.compile(
     r"|full (?:speed|tilt|throttle|steam|pelt)|double time|on the double|at a (?:run|sprint))\b"
     r"|(?<![凉愉痛都])快(?![乐活看要递跟门照餐到贴没蹭撞碰])|一溜烟|急行军|飞速"
     r"|全速|高速|迅速|赶紧|赶忙|火速|麻溜|麻利|急速|加速|疾步"
-    r"|\b(?:not|dont|dont go)(?: \w+)? (?:too|so) (?:slow|slowly)\b|(?:别|不要)(?:那么|太|这么)慢"
+    r"|\b(?:not|dont|dont go)(?: \w+)? (?:too|so) (?:slow|slowly)\b"
+    r"|(?:别|不要|不用)[走跑转动做跳]?(?:那么|太|这么)慢"
 )
