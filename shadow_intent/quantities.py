@@ -209,7 +209,8 @@ class Reader(Words):
         if self.word(end) == "半" and not self._unit(end + 1):
             return value + 0.5, end + 1
         hundredths = self.value(end)
-        if self.word(end - 1) in units.METRES and hundredths and 10 <= hundredths < 100 and self.ends(end + 1):
+        ends = self.ends(end + 1) or self.word(end + 1) == "at"
+        if self.word(end - 1) in units.METRES and hundredths and 10 <= hundredths < 100 and ends:
             return value + hundredths / 100, end + 1  # "two metres fifty", "一米五十"
         if self.word(end - 1) in units.FEET and hundredths and hundredths < 12 and self.ends(end + 1):
             return value + hundredths / 12, end + 1  # "five foot six"

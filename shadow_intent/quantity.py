@@ -60,6 +60,7 @@ class Words:
             or after in ("/", "per", "每", "ago", "already")
             or (self.word(q.start - 2) + before) in ("数到", "倒数", "每秒", "countto", "countingto")
             or (q.kind == "s" and self._passes(q))
+            or (q.kind == "times" and self._told(q))
             or (q.kind == "step" and self._walked(q))
             or (q.kind in ("m", "step") and after == "in" and self.word(q.end + 1) == "front")
             or self._numbers_something(q)
@@ -79,6 +80,11 @@ class Words:
         """A duration that was, or that passes whatever the robot does."""
         past = self.word(q.end) == "了" or any(token.text in units.PASSING for token in self.tokens[: q.start])
         return past or self.word(q.start - 1) in units.AVAILABLE
+
+    def _told(self, q: Quantity) -> bool:
+        """How often the speaker has said so: "I told you five times", "说了八遍了"."""
+        i = q.start - (2 if self.word(q.start - 1) in ("了", "过", "you", "it", "that") else 1)
+        return i < q.start - 1 and self.word(i) in units.TELLING
 
     def _walked(self, q: Quantity) -> bool:
         """Steps one by one ("step by step", "one step at a time"), and one that lies in the way."""

@@ -77,7 +77,7 @@ FEET = _words("foot feet ft")
 STEPS = _words("step steps sidestep sidesteps 步")
 """Words that make a repetition one of a step ("step left two times")."""
 WHOLE = {"right angle": ("deg", 90.0), "right angles": ("deg", 90.0), "pi": ("deg", 180.0), "直角": ("deg", 90.0)}
-WHOLE |= {"半面": ("deg", 45.0)}
+WHOLE |= {"半面": ("deg", 45.0), "pi radians": ("deg", 180.0)}
 """Quantities that need no number."""
 
 
@@ -133,11 +133,15 @@ HEDGES = _words("maybe perhaps possibly even 可能 也许")
 """Between the joint of a range and its second number."""
 ENDS = _words("please now good 吧 啊 呀 了 啦 哦") | {"", ","}
 """After a bare number these end what is said about it."""
-NEGATORS = _words("not dont never 不 别 甭 无 ratherthan insteadof stopat 不是 不用 不要 不必 无需")
+NEGATORS = _words(
+    "not dont never 不 别 甭 无 ratherthan insteadof stopat didntsay neversaid 不是 不用 不要 不必 无需 没说 没让 没叫"
+)
 """Before a quantity these refuse it, articles and `CARRIERS` between them aside."""
 ASKERS = _words("要不要 是不是 用不用")
 """Questions that end like a negator."""
 CARRIERS = _words("a an the just only 转 走 退 满 整 只 个 光 够 往")
+TELLING = _words("told asked said 说 讲 喊 叫 问")
+"""Soon before a number of times these make it how often somebody said so: "I told you twice", "说了八遍了"."""
 PASSING = _words("been was were")
 """Before a duration these make it one of the past."""
 AVAILABLE = _words("in within got have had only another 有 剩 离 距 间")
@@ -204,14 +208,14 @@ NORMAL = re.compile(
 )
 SLOW = re.compile(
     r"\b(?:slow(?! mo)|(?<!the )slow mo(?:tion)?|slowly|slower|low speed|gingerly|leisurely|unhurried(?:ly)?"
-    r"|snails? pace)\b"
+    r"|snails? pace|at a crawl)\b"
     r"|(?<![别])慢(?!动作|镜头|动)|缓缓|缓步|低速|徐徐|蜗牛|龟速"
     r"|\b(?:not|dont|dont go)(?: \w+)? (?:too|so) (?:fast|quick|quickly)\b"
     r"|(?:别|不要|不用)[走跑转动做跳]?(?:那么|太|这么)快"
 )
 FAST = re.compile(
-    r"\b(?<!not )(?:fast|faster|quick(?! march)|quickly|quicker|rapid|rapidly|hurry|hustle|swiftly|speedily"
-    r"|top speed|high speed|pronto"
+    r"\b(?<!not )(?:fast|faster|quick(?! march)|quickly|quicker|brisk|briskly|rapid|rapidly|hurry|hustle|swiftly"
+    r"|speedily|top speed|high speed|pronto"
     r"|full (?:speed|tilt|throttle|steam|pelt)|double time|on the double|at a (?:run|sprint))\b"
     r"|(?<![凉愉痛都])快(?![乐活看要递跟门照餐到贴没蹭撞碰])|一溜烟|急行军|飞速"
     r"|全速|高速|迅速|赶紧|赶忙|火速|麻溜|麻利|急速|加速|疾步"
