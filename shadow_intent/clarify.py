@@ -17,23 +17,31 @@ from dataclasses import dataclass, replace
 from shadow_intent import slots
 from shadow_intent.cloud.plan import Step
 from shadow_intent.intent import Decision, Route, Slots, Source, is_chinese
-from shadow_intent.route import asking_back
+from shadow_intent.route import AFFIRM, DENY, asking_back
 from shadow_intent.skills import SkillTable
 from shadow_intent.speech import A_LITTLE, AMOUNTS, SPEED_NAMES, sentence
 
-_FIRST = r"(?:(?:the|option|number) )*(?:first|1st|former|one|1)(?: one)?|(?:第?[一1]|前|前面)(?:一|那)?[个种项]?"
-_SECOND = r"(?:(?:the|option|number) )*(?:second|2nd|latter|two|2)(?: one)?|(?:第?[二2两]|后|后面)(?:一|那)?[个种项]?"
+_FIRST = r"(?:(?:the|option|number) )*(?:first|1st|former|one|1)(?: one)?|第?[一1][个种项]?|前面?[一那]?[个种项]|前者"
+_SECOND = (
+    r"(?:(?:the|option|number) )*(?:second|2nd|latter|two|2)(?: one)?|第?[二2两][个种项]?|后面?[一那]?[个种项]|后者"
+)
 _YES = r"yes|yeah|yep|yup|sure|right|correct|exactly|是|对|好|行|没错"
 _NO = (
     r"no|nope|nah|not that|(?:neither|none)(?: of (?:them|those|these|the two))?"
     r"|不|不是|不对|不要|不用|没有|(?:两个|俩)?都不(?:是|对|要)|一个都不是"
 )
-_BEFORE = r"(?:(?:um|uh|no|yes|yeah|please|i mean|i meant|i said|its|不|不是) )?[嗯呃哦是选要对我说的]*"
+_BEFORE = r"(?:(?:um|uh|{no}yes|yeah|please|i mean|i meant|i said|its) )?[嗯呃哦是选要对我说的]*"
 _AFTER = r"(?: please| thanks| thank you|[吧啊呀的]+)?"
-_ANSWERS = tuple(re.compile(f"{_BEFORE}(?:{core}){_AFTER}") for core in (_FIRST, _SECOND, _YES, _NO))
+_ANSWERS = tuple(
+    re.compile(_BEFORE.replace("{no}", no) + f"(?:{core}){_AFTER}")
+    for core, no in ((_FIRST, "no|不|不是|"), (_SECOND, "no|不|不是|"), (_YES, ""), (_NO, "no|不|不是|"))
+)
+_SIDES = frozenset(["move_left", "move_right", "turn_left", "turn_right"])
+"""Asked about these, "right" may be a direction."""
 _AGREED = re.compile(
     r"(?:yes|yeah|yep|yup|sure|okay|ok)(?: (?:yes|yeah|please|sure|do|do it|do that|go ahead|thanks|thank you))*"
-    r"|(?:please )?(?:go ahead|do it|do that|do)(?: please)?|[嗯对]*(?:好|行|可以|是|对|嗯)[的啊呀吧呢了啦]*"
+    r"|(?:yes |yeah )?(?:thats|that is) (?:right|it|correct)|(?:please )?(?:go ahead|do it|do that|do)(?: please)?"
+    r"|[嗯对是的]*(?:好|行|可以|是|对|嗯|没错|没问题|要)[的啊呀吧呢了啦]*"
 )
 _DOUBT = re.compile(r"\b(?:no|not|dont|never|right|wrong)\b|[不别吗么没说要改]")
 """Words that leave a yes in doubt."""
@@ -109,11 +117,11 @@ def answer(asked: Question, heard: Decision, skills: SkillTable) -> tuple[Decisi
     if meant in asked.labels:
         said = heard.slots if heard.label == meant else Slots()
         return _chosen(asked, heard, meant, said), None
-    if meant == "affirm" and not asked.repeated:
+    if meant == AFFIRM and not asked.repeated:
         again = replace(asked, repeated=True)
         reason = f"a yes to one of two: {' / '.join(asked.labels)}"
         return replace(heard, route=Route.IGNORE, reason=reason, reply=again.text(skills)), again
-    if meant in ("affirm", "deny"):
+    if meant in (AFFIRM, DENY):
         reason, reply = f"not {' / '.join(asked.labels)}", sentence("say_differently", asked.language)
         return replace(heard, route=Route.IGNORE, reason=reason, reply=reply), None
     return heard, asked if heard.route is Route.IGNORE else None
@@ -122,17 +130,16 @@ def answer(asked: Question, heard: Decision, skills: SkillTable) -> tuple[Decisi
 def yes_or_no(heard: Decision) -> bool | None:
     """What an utterance answers to a question about a plan; None for no answer. A no wins, also inside a yes.
 
-    "Right" is none: in "no, right" it is a direction.
+    "Right" alone is none: it may be a direction.
     """
     if heard.source is Source.STOP or not heard.label:
         return None
     text = _plain(heard)
-    if _ANSWERS[3].fullmatch(text) or heard.label == "deny":
+    if _ANSWERS[3].fullmatch(text) or heard.label == DENY:
         return False
-    if _DOUBT.search(text):
-        return None
-    agreed = heard.route is Route.SKILL and heard.label == "affirm"
-    return True if agreed or _AGREED.fullmatch(text.replace(" ", "") if is_chinese(text) else text) else None
+    if _AGREED.fullmatch(text.replace(" ", "") if is_chinese(text) else text):
+        return True
+    return True if heard.route is Route.SKILL and heard.label == AFFIRM and not _DOUBT.search(text) else None
 
 
 def _plain(heard: Decision) -> str:
@@ -147,16 +154,17 @@ def _meant(asked: Question, heard: Decision, skills: SkillTable) -> str:
     if first or (second and len(asked.labels) == 2):
         return asked.labels[0 if first else 1]
     if yes or no:
-        return _agreed(asked) if yes else "deny"
+        either_side = "right" in plain.split() and not _SIDES.isdisjoint(asked.labels)
+        return _agreed(asked) if yes and not either_side else DENY
     if heard.route is Route.SKILL:
-        return _agreed(asked) if heard.label == "affirm" else heard.label
+        return _agreed(asked) if heard.label == AFFIRM else heard.label
     named = [label for label in asked.labels if any(_holds(plain, name) for name in skills[label].name.values())]
     return named[0] if len(named) == 1 else ""
 
 
 def _agreed(asked: Question) -> str:
     """What a yes means: of two it says nothing yet."""
-    return asked.labels[0] if len(asked.labels) == 1 else "affirm"
+    return asked.labels[0] if len(asked.labels) == 1 else AFFIRM
 
 
 def _holds(text: str, name: str) -> bool:
@@ -167,13 +175,15 @@ def _holds(text: str, name: str) -> bool:
 def _chosen(asked: Question, heard: Decision, label: str, said: Slots) -> Decision:
     """The skill the speaker meant, with the quantities of the first utterance unless the answer names others."""
     first, unclear = slots.read(asked.decision.utterance.text, label)
+    amounts = Slots.from_dict({**first.as_dict(), **said.as_dict()})
+    little = said.little or (first.little and not set(said.as_dict()) - {"speed"})
     chosen = replace(
         heard,
         route=Route.SKILL,
         label=label,
         probability=1.0,
         reason=f"the speaker chose {label} of {' / '.join(asked.labels)}",
-        slots=Slots.from_dict({**first.as_dict(), **said.as_dict()}),
+        slots=replace(amounts, little=little),
         alternatives=(),
     )
     return asking_back(chosen, None if said != Slots() else unclear)

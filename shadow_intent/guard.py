@@ -102,7 +102,7 @@ class Guard:
         request = sent or self._runner.request(self._table[command.label])
         if sent is None:
             self._out.send(request)
-        self._end_movements("stopped", now)
+        self._end_movements("stopped", now, leave_modes=command.label != "damp")  # nothing may follow a damp
         deadline = now + self.world.rules.response_timeout_s
         job = Job(command, self._table[command.label], Stage.SENT, deadline, request=request)
         self._runner.jobs.append(job)
@@ -112,15 +112,23 @@ class Guard:
             self._runner.claim(sent, now)
         return self._out.take()
 
-    def halted(self, now: float) -> list[Action]:
-        """stop_node stopped the robot, or began anew, without anybody having said so."""
+    def halted(self, now: float, began: bool = False) -> list[Action]:
+        """stop_node stopped the robot without anybody having said so, or `began` anew and stopped nothing yet."""
+        if began and any(job.exclusive and job.stage is not Stage.ASKED for job in self._runner.jobs):
+            self._runner.send_stop()
         self._end_movements("halted", now)
         return self._out.take()
 
-    def _end_movements(self, key: str, now: float) -> None:
+    def withdraw(self, now: float) -> list[Action]:
+        """Somebody asked for something else: a yes would not surely answer what the robot asked before."""
+        if any(job.stage is Stage.ASKED for job in self._runner.jobs):
+            self._drop("replaced", now)
+        return self._out.take()
+
+    def _end_movements(self, key: str, now: float, leave_modes: bool = True) -> None:
         self._drop(key, now)
         for job in [j for j in self._runner.jobs if j.moves]:
-            self._runner.end(job, "preempted", now, key)
+            self._runner.end(job, "preempted", now, key, leave_mode=leave_modes)
 
     def clock_set_back(self, now: float) -> list[Action]:
         """A simulated clock went backwards: no deadline and no age means anything any more."""
@@ -237,12 +245,13 @@ class Guard:
         """A yes or no. Only who was asked may say yes; anybody may say no."""
         job = next((j for j in self._runner.jobs if j.stage is Stage.ASKED), None)
         if job is None:
-            self._out.refuse(command, "nothing_to_confirm")
+            self._take_back(command, now)
             return
         if command.label == "affirm" and command.session_id != job.command.session_id:
             self._out.refuse(command, "not_asked")
             return
-        if command.label == "affirm" and now - command.age_s < job.asked_at + SOONEST_YES_S:
+        spoken_at = now - max(0.0, command.age_s)  # no clock is far ahead
+        if command.label == "affirm" and spoken_at < job.asked_at + SOONEST_YES_S:
             self._out.refuse(command, "too_soon")
             return
         self._out.done(command)
@@ -252,6 +261,18 @@ class Guard:
             self._runner.end(job, "refused", now, refusal[0], **refusal[1])
         else:
             self._runner.start(job, now)
+
+    def _take_back(self, command: Command, now: float) -> None:
+        """A no without a question ends what is going on: the plan, and what the robot is doing."""
+        jobs = [j for j in self._runner.jobs if j.exclusive] if command.label == "deny" else []
+        if not jobs:
+            self._out.refuse(command, "nothing_to_confirm")
+            return
+        self._runner.send_stop()
+        self._drop("replaced", now)
+        for job in jobs:
+            self._runner.end(job, "preempted", now, "cancelled")
+        self._out.done(command)
 
     def _report(self, command: Command) -> None:
         """Battery, posture and firmware, spoken."""

@@ -98,6 +98,7 @@ class Motion:
     def __init__(self, goal: Goal, ramps: Ramps, start: RobotState, now: float) -> None:
         """`start`: where the robot is; `now`: seconds of any monotonic clock."""
         self.goal = goal
+        """May be replaced by a slower one under way."""
         self._acceleration = ramps.angular if goal.axis == "vyaw" else ramps.linear
         self._start, self._yaw = start, start.yaw
         self._turned = 0.0
@@ -120,8 +121,9 @@ class Motion:
         remaining = self._remaining(state)
         if remaining <= TOLERANCE[self.goal.axis] or self._time_is_up(now):
             return None
-        cruise, creep = abs(self.goal.speed), min(CREEP[self.goal.axis], abs(self.goal.speed))
-        ramp = self._speed + self._acceleration * (now - self._last)
+        gain = self._acceleration * (now - self._last)
+        cruise, creep = max(abs(self.goal.speed), self._speed - gain), min(CREEP[self.goal.axis], abs(self.goal.speed))
+        ramp = self._speed + gain
         brake = math.sqrt(2.0 * self._acceleration * remaining) if math.isfinite(remaining) else cruise
         self._speed = max(creep, min(cruise, ramp, brake))
         self._last = now

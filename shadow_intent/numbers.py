@@ -132,7 +132,9 @@ def _either(text: str) -> float:
     """Digits, Han numerals, or digits before one scale ("3千")."""
     if text[-1] in _HAN_SCALES and text[:-1].replace(".", "", 1).isdecimal():
         return float(text[:-1]) * _HAN_SCALES[text[-1]]
-    return float(text) if text.isdecimal() else han_number(text)
+    if text.isdecimal():
+        return float(text)
+    return math.nan if any(c.isdecimal() for c in text) else han_number(text)  # "二十5"
 
 
 def han_number(text: str) -> float:

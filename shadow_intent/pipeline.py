@@ -9,7 +9,7 @@ from shadow_intent import memory, slots, stop
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Source, Utterance
-from shadow_intent.route import Policy, asking_back, own_yes, route, stopped_first
+from shadow_intent.route import Policy, asking_back, plain_yes, route, stopped_first
 from shadow_intent.skills import SkillTable, load_skills
 
 
@@ -81,7 +81,7 @@ class Pipeline:
     def _classify(self, utterance: Utterance, found: stop.Stop | None) -> Decision:
         prediction = self.classifier.predict(utterance.text)
         said, unclear = slots.read(utterance.text, prediction.label)
-        decision = own_yes(asking_back(route(utterance, prediction, said, self.policy), unclear))
+        decision = plain_yes(asking_back(route(utterance, prediction, said, self.policy), unclear))
         if found is not None and not found.first:
             decision = replace(decision, reason=f"{decision.reason}; stopped first: {found.phrase}")
         return stopped_first(decision, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from shadow_intent.jobs import Job, Outbox, Stage
@@ -90,10 +91,11 @@ class Runner:
                 self.response(request_id, code, now)
                 return
 
-    def end(self, job: Job, state: str, now: float, key: str, **values: Any) -> None:
+    def end(self, job: Job, state: str, now: float, key: str, leave_mode: bool = True, **values: Any) -> None:
         """Takes a job out, unsuccessful."""
         self.jobs.remove(job)
-        self._leave_mode(job)
+        if leave_mode:
+            self._leave_mode(job)
         self._out.status(job, state, key, **values)
         self._out.say(job.command, key, **values)
         self._on_end(job, False, now)
@@ -131,6 +133,8 @@ class Runner:
             self.end(job, "preempted", now, "controller")
         elif now > job.deadline:
             self.end(job, "timed_out", now, "posture_missed")
+        elif job.skill.guard == "confirm" and not self._world.rules.allow_hazardous:
+            self.end(job, "refused", now, "hazardous", name=job.name)
         elif state.posture == "fallen" and "fallen" not in job.skill.postures:
             self.end(job, "preempted", now, "fallen")
         elif state.posture not in job.skill.postures:
@@ -146,6 +150,10 @@ class Runner:
 
     def _launch(self, job: Job, now: float) -> None:
         """Sends what the skill is made of."""
+        if job.skill.label == "slow_down":
+            self._slow_down()
+        if job.skill.service == "obstacles_avoid" and not job.skill.parameter["enable"]:
+            self._world.avoiding = False  # from now on it may not, whether or not it answers
         if job.skill.action == "motion":
             factor = self._table.speeds[job.command.slots.speed or self._pace]
             goal = Goal.of(job.skill, job.command.slots, factor)
@@ -155,6 +163,13 @@ class Runner:
             job.stage, job.deadline = Stage.SENT, now + self._world.rules.response_timeout_s
             self._run(job, self.request(job.skill))
             self._out.announce(job)
+
+    def _slow_down(self) -> None:
+        """What moves now goes on at the slow pace."""
+        for job in self.jobs:
+            if job.motion is not None:
+                slow = Goal.of(job.skill, job.command.slots, self._table.speeds["slow"]).speed
+                job.motion.goal = replace(job.motion.goal, speed=min(slow, job.motion.goal.speed, key=abs))
 
     def _run(self, job: Job, request: Request, key: str = "") -> None:
         job.request = request
@@ -210,7 +225,7 @@ class Runner:
             return
         elif target and not (self._world.fresh(now) and self._world.state.posture == target):
             self._expire(job, now - job.skill.seconds, "timed_out", "posture_missed")
-        elif job.exclusive and self._world.state.posture == "fallen":
+        elif job.exclusive and not _is_mode(job) and self._world.state.posture == "fallen":
             self.end(job, "preempted", now, "fallen")
         elif job.repeats > 1:
             job.repeats -= 1
@@ -232,10 +247,11 @@ class Runner:
         self._on_end(job, True, now)
 
     def _leave_mode(self, job: Job) -> None:
-        """{"data": true} switches a mode on, such as a handstand: it is switched off when the job ends."""
-        if (
-            job.stage in (Stage.SENT, Stage.ACTING)
-            and job.request is not None
-            and job.skill.parameter.get("data") is True
-        ):
+        """A mode is switched off when its job ends."""
+        if job.stage in (Stage.SENT, Stage.ACTING) and job.request is not None and _is_mode(job):
             self._out.send(Request(self._new_id(), job.request.service, job.request.api_id, {"data": False}))
+
+
+def _is_mode(job: Job) -> bool:
+    """{"data": true} switches on a mode, which lasts until switched off. Upside down in a handstand is no fall."""
+    return job.skill.parameter.get("data") is True

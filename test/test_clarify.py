@@ -131,6 +131,23 @@ def test_something_else_ends_the_question_and_stands(said: Decision) -> None:
     assert answer(EITHER, said, SKILLS) == (said, None)
 
 
+def test_front_and_back_are_directions_and_right_may_be_one() -> None:
+    either = ask("往后走", "move_backward", "move_forward", language="zh")
+    for text, label in (("前", "move_forward"), ("后面", "move_backward"), ("往前", "move_forward")):
+        assert answer(either, heard(text, label), SKILLS)[0].label == label
+    assert answer(either, heard("前面那个"), SKILLS)[0].label == "move_backward"
+    left = ask("tern loft", "turn_left")
+    for said in (
+        heard("no right", "deny", Route.REMOTE),
+        heard("right"),
+        heard("no sure"),
+        heard("no, right", "turn_right"),
+    ):
+        decision, _ = answer(left, said, SKILLS)
+        assert (decision.route, decision.label) != (Route.SKILL, "turn_left"), said
+    assert decision.label == "turn_right"
+
+
 def test_talk_between_people_leaves_it_open() -> None:
     said = heard("he told me to wait", "ignore")
     assert answer(EITHER, said, SKILLS) == (said, EITHER)
@@ -149,6 +166,23 @@ def test_quantities_of_the_first_utterance_hold_unless_the_answer_names_others(
 ) -> None:
     asked = ask("tern loft ninety degrees slowly", "turn_left", "turn_right")
     assert answer(asked, said, SKILLS)[0].slots.as_dict() == slots
+
+
+@pytest.mark.parametrize(
+    ("said", "little"),
+    [
+        (heard("yes"), True),
+        (heard("turn left", "turn_left"), True),
+        (heard("left", "turn_left", slots=Slots(speed="slow")), True),
+    ],
+)
+def test_a_bit_stays_a_bit(said: Decision, little: bool) -> None:
+    assert answer(ask("tern loft a bit", "turn_left"), said, SKILLS)[0].slots.little is little
+
+
+def test_an_amount_in_the_answer_is_no_bit() -> None:
+    said = heard("left ninety degrees", "turn_left", slots=Slots(angle_deg=90.0))
+    assert answer(ask("tern loft a bit", "turn_left"), said, SKILLS)[0].slots == Slots(angle_deg=90.0)
 
 
 TURN = PlanQuestion(
@@ -177,6 +211,10 @@ def test_a_plan_is_asked_about_with_all_that_will_be_done() -> None:
         (heard("please leave it", "deny"), False),
         (heard("no, right"), None),
         (heard("right"), None),
+        (heard("Yes, that's right.", "affirm"), True),
+        (heard("是的没错", "affirm"), True),
+        (heard("没问题", "affirm"), True),
+        (heard("要的", "affirm"), True),
         (heard("不 行", "deny"), False),
         (heard("不 好"), None),
         (heard("对不对"), False),

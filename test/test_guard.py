@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from scene import DAMPED, FALLEN, LOCKED, LYING, NAMES, SITTING, STANDING, TABLE, Scene
 
@@ -208,6 +210,16 @@ def test_levels_step_and_stay_within_their_range():
     for turn in range(4):
         scene.hear("volume_up", str(turn)).wait(0.5)
     assert [a.request.parameter["volume"] for a in scene.all if isinstance(a, Send)] == [7, 9, 10, 10]
+
+
+def test_slower_slows_what_moves_by_its_ramp():
+    scene = Scene().hear("move_forward", slots=Slots(distance_m=5.0, speed="fast")).wait(2.0)
+    before = len(scene.all)
+    scene.hear("slow_down", at=scene.now).wait(1.0)
+    moves = [a.request.parameter["x"] for a in scene.all[before - 1 :] if isinstance(a, Send) and a.request.noreply]
+    assert moves[-1] == pytest.approx(TABLE["move_forward"].velocity["vx"] * TABLE.speeds["slow"])
+    assert moves[-1] < moves[0]
+    assert all(0 <= faster - slower <= 0.8 * 0.05 + 1e-4 for faster, slower in pairwise(moves))
 
 
 def test_faster_makes_the_next_walk_faster():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scene import FALLEN, RULES, Scene
+from scene import FALLEN, LYING, RULES, STANDING, Scene
 
 from shadow_intent.intent import Slots
 from shadow_intent.jobs import MAX_PLAN_STEPS, Send, Status
@@ -46,6 +46,37 @@ def test_yes_is_checked_again():
     assert "operator" in scene.hear("affirm").reason("back_flip")
 
 
+def test_the_switch_turned_off_while_it_stands_up_holds_a_confirmed_skill_back():
+    scene = Scene(LYING, allow_hazardous=True).hear("back_flip").hear("affirm")
+    assert scene.sent == ["StandUp"]
+    scene.guard.world.rules = RULES
+    scene.state = STANDING
+    assert scene.wait(1.0).sent == ["StandUp"]
+    assert "operator" in scene.reason("back_flip")
+
+
+def test_a_yes_stamped_ahead_is_no_later_than_it_came():
+    scene = Scene(allow_hazardous=True).hear("back_flip")
+    assert scene.hear("affirm", at=scene.now + 0.1, age_s=-1.5).sent == []
+    assert scene.hear("affirm", at=scene.now + 1.0, age_s=-1.5).sent == ["2043"]
+
+
+def test_a_no_without_a_question_ends_the_plan_and_what_moves():
+    scene = Scene().hear("hello", "p", spoken=False).hear("dance", "p", at=1.0, spoken=False, step=1)
+    scene.hear("deny", "n")
+    assert scene.sent == ["1016", "StopMove"]
+    assert scene.states("p")[-2:] == ["refused", "preempted"] and scene.states("n") == ["succeeded"]
+    assert scene.said == ["All right, I won't."]
+    assert scene.wait(5.0).sent == ["1016", "StopMove"]
+    assert "nothing to confirm" in scene.hear("deny", "again").reason("again")
+
+
+def test_avoidance_that_may_be_off_is_asked_about():
+    scene = Scene(allow_hazardous=True).hear("avoid_off").hear("affirm").wait(2.0, answer=None)
+    assert scene.states("avoid_off")[-1] == "timed_out"
+    assert "Obstacle avoidance is off" in scene.hear("move_forward").said[-1]
+
+
 def test_plan_may_not_say_yes():
     scene = Scene(allow_hazardous=True).hear("back_flip", "p", spoken=False).hear("affirm", "p", spoken=False, step=1)
     assert scene.wait(1.0).sent == []
@@ -57,6 +88,18 @@ def test_mode_is_switched_off_when_the_skill_ends():
     assert parameters == [{"data": True}, {"data": False}]
     scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(1.0).hear("stop")
     assert scene.sent == ["2044", "StopMove", "2044"]
+
+
+def test_nothing_follows_a_damp():
+    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(1.0).hear("damp")
+    assert scene.wait(1.0).sent == ["2044", "Damp"]
+
+
+def test_upside_down_in_a_handstand_is_no_fall():
+    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(0.5)
+    scene.state = FALLEN
+    assert scene.wait(6.0).states("hand_stand")[-1] == "succeeded"
+    assert "fallen" in scene.hear("hello").reason("hello")
 
 
 def test_duplicate_within_half_a_second_is_dropped_silently():

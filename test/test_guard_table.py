@@ -82,6 +82,7 @@ EVENTS: dict[str, Callable[[Scene], object]] = {
     "yes": lambda s: s.hear("affirm", "y", at=s.now + 0.4, session_id="ann"),
     "yes of somebody else": lambda s: s.hear("affirm", "y", at=s.now + 0.4, session_id="bob"),
     "no of somebody else": lambda s: s.hear("deny", "n", at=s.now + 0.1, session_id="bob"),
+    "an open request": lambda s: s.keep(s.guard.withdraw(s.now)),
     "stop": spoken("stop"),
     "damp": spoken("damp"),
     "another motion": lambda s: s.hear("turn_left", "m", at=s.now + 0.1),
@@ -100,6 +101,7 @@ EVENTS: dict[str, Callable[[Scene], object]] = {
     "the hand controller": touch,
     "stop_node is gone": lose_stop_node,
     "stop_node stopped it": lambda s: s.keep(s.guard.halted(s.now)),
+    "stop_node began anew": lambda s: s.keep(s.guard.halted(s.now, began=True)),
     "the node ends": lambda s: s.keep(s.guard.shut_down(s.now)),
     "the clock is set back": lambda s: s.keep(s.guard.clock_set_back(s.now)),
 }
@@ -112,7 +114,8 @@ the robot refuses               | ASKED                   | refused             
 nothing, for long               | refused                 | timed_out                                   | timed_out                        | succeeded                        | timed_out StopMove               | timed_out StopMove
 yes                             | SENT 2043               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
 yes of somebody else            | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
-no of somebody else             | refused                 | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+no of somebody else             | refused                 | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
+an open request                 | preempted               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
 stop                            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
 damp                            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
 another motion                  | preempted               | preempted StopMove StandUp                  | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
@@ -129,6 +132,7 @@ it stands                       | ASKED                   | MOVING              
 the hand controller             | ASKED                   | preempted                                   | SENT                             | preempted                        | preempted StopMove               | STOPPING
 stop_node is gone               | ASKED                   | timed_out                                   | SENT                             | ACTING                           | timed_out StopMove               | STOPPING
 stop_node stopped it            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
+stop_node began anew            | preempted               | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 the node ends                   | preempted               | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 the clock is set back           | preempted               | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 """  # noqa: E501

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from shadow_intent import memory
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import tokenizer_of
-from shadow_intent.intent import MAX_UTTERANCE_CHARS, NO_SLOTS, Route, Source, Utterance
+from shadow_intent.intent import MAX_UTTERANCE_CHARS, NO_SLOTS, Decision, Route, Source, Utterance
 from shadow_intent.pipeline import Pipeline, hear_stop
+from shadow_intent.route import plain_yes
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,48 @@ def test_any_text_gets_a_decision_with_a_reason(pipeline: Pipeline, text: str) -
 def test_a_yes_that_is_not_the_speakers_own_confirms_nothing(pipeline: Pipeline, text: str) -> None:
     decision = pipeline.hear(Utterance(text))
     assert decision.route is not Route.SKILL, decision
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yes please don't",
+        "yes, not yet",
+        "yes later",
+        "sure but not now",
+        "maybe yes",
+        "可以了",
+        "好，先别",
+        "行，明天吧",
+    ],
+)
+def test_a_yes_that_is_taken_back_or_put_off_is_a_no(text: str) -> None:
+    yes = Decision(Utterance(text), Route.SKILL, "affirm", 0.99, "p = 0.99", Source.EDGE)
+    assert plain_yes(yes).label == "deny"
+    assert "taken back" in plain_yes(yes).reason
+
+
+@pytest.mark.parametrize("text", ["yes?", "可以吗？"])
+def test_a_yes_that_asks_confirms_nothing(text: str) -> None:
+    yes = Decision(Utterance(text), Route.SKILL, "affirm", 0.99, "p = 0.99", Source.EDGE)
+    assert plain_yes(yes).route is Route.IGNORE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sure, why not",
+        "没问题",
+        "I can't wait, yes",
+        "don't worry, do it",
+        "可不",
+        "怎么不要",
+        "不行，等等，行，你做吧",
+    ],
+)
+def test_a_no_within_a_yes_may_be_a_yes(text: str) -> None:
+    yes = Decision(Utterance(text), Route.SKILL, "affirm", 0.99, "p = 0.99", Source.EDGE)
+    assert plain_yes(yes) is yes
 
 
 @pytest.mark.parametrize("text", ["yes", "yes, do it", "好的", "我说可以", "I said yes"])

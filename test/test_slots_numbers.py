@@ -91,6 +91,16 @@ def test_whatever_cn2an_takes_for_a_numeral_is_the_same_number_here(text: str) -
     assert han_number(text) == expected
 
 
+@given(st.text("零一二两三十百千万亿点分之0123456789./ 半又几", max_size=12))
+def test_any_mixture_of_digits_and_numerals_is_read_or_refused(text: str) -> None:
+    read(f"左转百分之{text}", "turn_left")
+    read(f"往前走{text}米", "move_forward")
+
+
+def test_a_number_half_in_digits_is_no_number() -> None:
+    assert read("左转百分之二十5", "turn_left")[0] == NO_SLOTS
+
+
 @given(st.integers(1, 1000))
 def test_counts_parse_back(n: int) -> None:
     for text in (f"jump {n} times", f"jump {english(n)} times", f"跳{n}次", *(f"跳{number}次" for number in said(n))):

@@ -23,6 +23,7 @@ from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, is
 from shadow_intent.cloud.plan import Step
 from shadow_intent.cloud.tls import channel_credentials
 from shadow_intent.errors import CloudError, CloudUnavailable
+from shadow_intent.guard import SOONEST_YES_S
 from shadow_intent.intent import Decision, Route, Source, Utterance
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_to_msg, stamp_to_ns
@@ -130,16 +131,19 @@ class Conversations:
             return decision
         still, self._question = self._question, None
         (question, asked_at), asked = still, still[0].decision
-        ago_s = (stamp_to_ns(self._owner.now()) - decision.utterance.stamp_ns) / 1e9
+        ago_s = max(0.0, (stamp_to_ns(self._owner.now()) - decision.utterance.stamp_ns) / 1e9)  # no clock is far ahead
         if time.monotonic() - asked_at > window_s + READING_S * len(question.text(self._skills)):
             return decision
-        if time.monotonic() - ago_s < asked_at:  # said before it was asked
+        soonest = asked_at + (SOONEST_YES_S if decision.label == AFFIRM else 0.0)
+        if time.monotonic() - ago_s < soonest:  # said before it was asked
             self._question = still if decision.route is Route.IGNORE or decision.label == AFFIRM else None
             reason = "said before it was asked"
             return replace(decision, route=Route.IGNORE, reason=reason) if decision.label == AFFIRM else decision
         if isinstance(question, clarify.PlanQuestion):
             return self._answered(question, decision, asked_at)
         outcome, still_open = clarify.answer(question, decision, self._skills)
+        if outcome is not decision:
+            self._answered_at = time.monotonic()
         if still_open is not None:
             self._question = still_open, asked_at if still_open is question else time.monotonic()
         if outcome.route is Route.SKILL and outcome.label in question.labels and outcome is not decision:
@@ -151,6 +155,9 @@ class Conversations:
     def _answered(self, question: clarify.PlanQuestion, heard: Decision, asked_at: float) -> Decision:
         """Does the plan after a yes. What is no answer ends the question, unless it was not meant for the robot."""
         yes = clarify.yes_or_no(heard)
+        if yes is None and heard.label == AFFIRM:  # nor may it answer a question of somebody else's
+            self._question = question, asked_at
+            return replace(heard, route=Route.IGNORE, reason="no clear yes or no to the plan")
         if yes is None:
             self._question = (question, asked_at) if heard.route is Route.IGNORE else None
             return heard

@@ -64,7 +64,8 @@ class RobotLink:
             sent = Request(message.request_id, "sport", FAST_PATH[message.cause])
             self._tell(lambda guard, now: guard.stop(command, now, sent))
         else:
-            self._tell(lambda guard, now: guard.halted(now))
+            began = message.cause == msg.StopState.START
+            self._tell(lambda guard, now: guard.halted(now, began))
 
     def _on_sport_state(self, data: bytes) -> None:
         """A sample that repeats the stamp of the one before is old: whoever repeats it has lost the robot."""

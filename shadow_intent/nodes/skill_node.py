@@ -102,6 +102,8 @@ class SkillNode(ManagedNode[SkillParams]):
     def _on_intent(self, message: msg.Intent) -> None:
         if message.decision == Route.SKILL.value and not takes_fast_path(message.label):
             self._command(message, message.text, spoken=message.source != msg.Intent.SOURCE_CLOUD)
+        elif message.decision == Route.REMOTE.value and message.source != msg.Intent.SOURCE_CLOUD and self.active:
+            self._tell(Guard.withdraw)
 
     def _on_skill_command(self, message: msg.SkillCommand) -> None:
         if not takes_fast_path(message.label, message.step, message.source):
@@ -120,8 +122,8 @@ class SkillNode(ManagedNode[SkillParams]):
     def _diagnose(self) -> None:
         """Warns while the robot's state or stop_node is missing."""
         world, now = self.guard.world, seconds(self._pace)
-        if self.active and world.avoiding is None:
-            self._robot.ask_avoidance()
+        if self.active:
+            self._robot.ask_avoidance()  # others may switch it too
         values = {
             "active": self.active,
             **world.values(now),

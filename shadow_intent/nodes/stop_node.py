@@ -3,7 +3,8 @@
 A process of its own, ahead of all others: a spoken stop or damp goes from the topic straight to the robot, without
 model, queue, guard or network, whatever else hangs or died. What skill_node asks of the sport service passes through
 here, so that no Move can follow the StopMove that ends it, and when velocities stop coming it ends them itself.
-A stop the robot does not answer goes out again: DDS drops what could not be delivered in time, and a stop must not be.
+A stop the robot does not answer or refuses goes out again: DDS drops what could not be delivered in time, and a stop
+must not be dropped.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from shadow_intent.nodes.dds import unsafe_reason
 from shadow_intent.nodes.diagnose import diagnostics
 from shadow_intent.nodes.params import Parameters, StopParams
 from shadow_intent.nodes.run import Urgent, run
-from shadow_intent.robot import MOVE, STOP_MOVE
+from shadow_intent.robot import MOVE, OK, STOP_MOVE
 from shadow_intent.robot import Request as Call
 
 STATE_PERIOD_S = 0.1
@@ -106,14 +107,14 @@ class StopNode(Urgent):
                 self._repeat.cancel()  # a person moved it again since; this motion ends with a stop of its own
 
     def _on_response(self, response: Response) -> None:
-        if response.header.identity.id == self._state.request_id:
+        if response.header.identity.id == self._state.request_id and response.header.status.code == OK:
             self._repeat.cancel()
 
     def _stop_again(self) -> None:
         self._repeats += 1
         self._robot.publish(self._unanswered)
         if self._repeats == 1:
-            self.get_logger().error("the robot does not answer a stop: repeating it until it does")
+            self.get_logger().error("the robot does not carry out a stop: repeating it until it does")
 
     def _lease_over(self) -> None:
         self._lease.cancel()
@@ -127,7 +128,7 @@ class StopNode(Urgent):
 
     def _diagnose(self) -> None:
         unanswered = 0.0 if self._repeat.is_canceled() else self._repeats * REPEAT_S
-        problem = f"the robot has not answered a stop for {unanswered:.1f} s" if unanswered else ""
+        problem = f"the robot has not carried out a stop for {unanswered:.1f} s" if unanswered else ""
         values = {
             "priority": self._urgency,
             "moving": self._gate.moving,
