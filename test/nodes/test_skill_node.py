@@ -97,6 +97,28 @@ def test_only_who_was_asked_may_say_yes(robot, skills, person):
     assert person.outcome(flip).state == "succeeded"
 
 
+def test_an_open_request_withdraws_the_question(robot, skills, person):
+    robot(), skills(allow_hazardous=True)
+    flip = person.say("back_flip")
+    wait_for(lambda: person.replies)
+    person.say("remote", decision="remote", source="cloud")  # how an older request ended
+    time.sleep(SOONEST_YES_S)
+    assert person.states(flip) == ["accepted"]
+    person.say("remote", decision="remote")
+    assert person.outcome(flip).reason == "A newer command came."
+    assert person.outcome(person.say("affirm")).reason == "There is nothing to confirm."
+    assert person.sent(BACK_FLIP) == []
+
+
+def test_a_stop_node_that_begins_anew_is_told_to_stop_what_goes_on(ros, robot, skills, person):
+    robot(time_scale=1.0), skills()
+    wave = person.say("hello")
+    wait_for(lambda: person.sent(HELLO))
+    ros(StopNode, **parameters(robot="mock"))
+    assert person.outcome(wave).state == "preempted"
+    wait_for(lambda: person.sent(STOP_MOVE))
+
+
 def test_answers_come_in_the_language_of_the_intent(robot, skills, person):
     robot(), skills()
     person.say("back_flip", language="zh")  # redacted: the text is empty

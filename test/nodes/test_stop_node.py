@@ -53,8 +53,9 @@ class Skills:
         request.header.lease.id = self.epoch if epoch is None else epoch
         self._requests.publish(request)
 
-    def answer(self, request: Request) -> None:
+    def answer(self, request: Request, code: int = 0) -> None:
         response = Response()
+        response.header.status.code = code
         response.header.identity = request.header.identity
         self._responses.publish(response)
 
@@ -227,7 +228,7 @@ def test_after_a_break_in_the_network_the_robot_gets_nothing_that_is_older_than_
     assert writer.qos_profile.lifespan.nanoseconds == interfaces.CALL_LIFESPAN_S * 1e9
 
 
-def test_a_stop_goes_out_again_until_the_robot_answers_it(skills: Skills) -> None:
+def test_a_stop_goes_out_again_until_the_robot_carries_it_out(skills: Skills) -> None:
     warnings: list[bytes] = []
 
     def keep(array: Any) -> None:
@@ -242,6 +243,7 @@ def test_a_stop_goes_out_again_until_the_robot_answers_it(skills: Skills) -> Non
     wait_for(lambda: DiagnosticStatus.WARN in warnings)
 
     skills.answer(Request())  # of another call
+    skills.answer(skills.person.requests[0], code=4202)  # its sport service is not ready
     wait_for(lambda: skills.sent().count(STOP_MOVE) >= 5)
     skills.answer(skills.person.requests[0])
     warnings.clear()

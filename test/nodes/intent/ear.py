@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from shadow_intent import msg
 from shadow_intent.bundle import Bundle
 from shadow_intent.cloud.plan import Answer, Step
 from shadow_intent.event_log import read_events
+from shadow_intent.guard import SOONEST_YES_S
 from shadow_intent.intent import Event
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.intent_node import IntentNode
@@ -63,6 +65,11 @@ class Ear:
         story = self.witness.say(text)
         wait_for(lambda: story.intents)
         return story
+
+    def answer(self, text: str) -> Story:
+        """The same, when a question has just been asked: a yes that comes at once answers none."""
+        time.sleep(SOONEST_YES_S)
+        return self.say(text)
 
     def publish(self, **fields: Any) -> msg.Intent:
         """A voice command as it is; returns its intent."""

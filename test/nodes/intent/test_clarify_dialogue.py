@@ -80,11 +80,18 @@ def test_the_answer_runs_the_skill_with_the_quantities_of_the_first_utterance(
 def test_a_yes_to_two_is_asked_about_again(doubtful: Callable[..., Ear]) -> None:
     made = doubtful()
     asked(made)
-    story = made.say("yes")
+    story = made.answer("yes")
     wait_for(lambda: story.said)
     assert story.said == ["Which one, first turn left or second turn right?"]
     assert [i.decision for i in story.intents] == ["ignore"]
     assert made.say("第二个").intents[0].label == "turn_right"
+
+
+def test_a_yes_that_follows_an_answer_at_once_is_none(doubtful: Callable[..., Ear]) -> None:
+    made = doubtful()
+    asked(made)
+    assert made.say("the first one").intents[0].decision == "skill"
+    assert made.say("yes").intents[0].decision == "ignore"  # skill_node may have asked something meanwhile
 
 
 def test_a_no_ends_it(doubtful: Callable[..., Ear]) -> None:

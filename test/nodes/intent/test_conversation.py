@@ -145,7 +145,7 @@ def doubtful(ear: Callable[..., Ear], cloud: ScriptedCloud) -> Callable[..., Ear
     ("text", "plan", "yes"),
     [
         ("why is the sky blue", "turn left 90 degrees slowly, then say hello", "yes please"),
-        ("天空为什么是蓝色的", "左转90度慢慢地，然后打招呼", "好的"),
+        ("天空为什么是蓝色的", "左转90度慢慢地，然后打招呼", "是的没错"),
     ],
 )
 def test_a_plan_that_the_words_do_not_say_is_done_after_a_yes(
@@ -157,7 +157,7 @@ def test_a_plan_that_the_words_do_not_say_is_done_after_a_yes(
     asked = {"en": f"Did you mean {plan}? Say yes or no.", "zh": f"你是要{plan}吗？请说好的或不要。"}
     assert story.said == [asked[story.replies[-1].language]] and not story.commands
     assert story.closing is not None and story.closing.reason.endswith("turn_left, hello; asked the speaker first")
-    answer = made.say(yes)
+    answer = made.answer(yes)
     wait_for(lambda: len(answer.commands) == 2)
     assert [(c.label, c.source) for c in answer.commands] == [("turn_left", "cloud"), ("hello", "cloud")]
     assert answer.commands[0].slots.angle_deg == 90.0
@@ -212,7 +212,7 @@ def test_a_yes_said_before_the_question_or_twice_or_by_another_is_no_yes(doubtfu
     unclear = made.publish(text="yes", session_id=mine, asr_confidence=0.02)
     assert [i.decision for i in (early, unclear)] == ["ignore", "ignore"]
     assert not story.commands
-    agreed = made.say("yes")
+    agreed = made.answer("yes")
     wait_for(lambda: len(agreed.commands) == 2)
     again = made.publish(text="yes", session_id=mine)  # must not answer what skill_node asks about the plan
     assert (again.label, again.decision) == ("affirm", "ignore")
@@ -225,12 +225,23 @@ def test_a_yes_said_before_the_question_or_twice_or_by_another_is_no_yes(doubtfu
     assert not story.commands
 
 
+def test_a_yes_that_is_unclear_answers_nothing_else_either(doubtful: Callable[..., Ear]) -> None:
+    made = doubtful()
+    story = made.say("why is the sky blue")
+    wait_for(lambda: story.closing)
+    unclear = made.answer("没毛病").decision
+    assert unclear is not None
+    assert (unclear.label, unclear.decision, unclear.reason) == ("affirm", "ignore", "no clear yes or no to the plan")
+    agreed = made.say("yes")
+    wait_for(lambda: len(agreed.commands) == 2)
+
+
 def test_talk_leaves_a_plan_open_and_time_closes_it(doubtful: Callable[..., Ear]) -> None:
     made = doubtful()
     story = made.say("why is the sky blue")
     wait_for(lambda: story.closing)
     made.say("he told me to sit")
-    agreed = made.say("yes")
+    agreed = made.answer("yes")
     wait_for(lambda: len(agreed.commands) == 2)
 
     again = made.say("why is the sky green")
@@ -248,7 +259,7 @@ def test_without_a_cloud_commands_in_one_breath_are_asked_about(ear: Callable[..
     wait_for(lambda: story.closing and story.said)
     assert story.said == ["Did you mean sit down, then say hello? Say yes or no."] and not story.commands
     assert story.closing is not None and story.closing.reason.endswith("asked the speaker: sit, hello?")
-    agreed = made.say("yes")
+    agreed = made.answer("yes")
     wait_for(lambda: len(agreed.commands) == 2)
     assert [(c.label, c.source) for c in agreed.commands] == [("sit", "edge"), ("hello", "edge")]
 
