@@ -45,6 +45,8 @@ _AGREED = re.compile(
 )
 _DOUBT = re.compile(r"\b(?:no|not|dont|never|right|wrong)\b|[不别吗么没说要改]")
 """Words that leave a yes in doubt."""
+CHOSE = "the speaker chose"
+"""Begins the reason of an answer: its words alone, such as "yes", do not mean the label."""
 _SIMPLE = str.maketrans("個兩後選對說種項嗎", "个两后选对说种项吗")
 _MARKS = re.compile(r"[^\w]+")
 
@@ -182,7 +184,7 @@ def _chosen(asked: Question, heard: Decision, label: str, said: Slots) -> Decisi
         route=Route.SKILL,
         label=label,
         probability=1.0,
-        reason=f"the speaker chose {label} of {' / '.join(asked.labels)}",
+        reason=f"{CHOSE} {label} of {' / '.join(asked.labels)}",
         slots=replace(amounts, little=little),
         alternatives=(),
     )

@@ -66,6 +66,7 @@ utterances give their stored logits on this machine. Without a folder: the bundl
   shadow-intent bundle verify
   shadow-intent bundle info build/bundle
 """
+FILMS = (".gif", ".webp", ".png")
 DEMO = """\
 Starts the cloud server, the nodes and a mock robot, talks to them in two languages over real DDS and gRPC, prints what
 each part did, and then takes your own utterances when it runs in a terminal.
@@ -114,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
     demo = command("demo", "the whole product on this machine, with a mock robot", DEMO, run_demo)
     demo.add_argument("--keep", action="store_true", help="keep the log folder after the end")
     demo.add_argument("--bundle", default="", metavar="DIR", help="bundle folder (default: as shipped)")
-    demo.add_argument("--film", type=Path, metavar="FILE", help="simulate the robot and film it: .gif, .webp or .png")
+    demo.add_argument("--film", type=_film, metavar="FILE", help="simulate the robot and film it: .gif, .webp or .png")
     return top
 
 
@@ -149,6 +150,13 @@ def _seconds(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"expected seconds > 0, got {text}")
     return value
+
+
+def _film(text: str) -> Path:
+    """argparse type: a file that a film can be written to."""
+    if (path := Path(text)).suffix not in FILMS:
+        raise argparse.ArgumentTypeError(f"{text}: expected a name that ends in {', '.join(FILMS)}")
+    return path
 
 
 def run_predict(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ The message types are those of msg/*.msg; their definitions travel inside the fi
 
 from __future__ import annotations
 
+import shutil
 import struct
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 from mcap.exceptions import EndOfFile, McapError
 from mcap.records import Channel, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader
+from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.base import TypesysError
 from rosbags.typesys.store import Typestore
@@ -104,10 +106,18 @@ def read_events(path: Path) -> Iterator[Event]:
 
     A topic is given without its namespace. Raises InputError when there is no log or it is not MCAP.
     """
+    file = _mcap_file(Path(path))
+    try:
+        yield from _events(file)
+    except (SerdeError, TypesysError, UnicodeDecodeError, KeyError) as error:
+        raise InputError(f"{file}: a record is damaged, or not of a ROS 2 message: {error!r}") from error
+
+
+def _events(file: Path) -> Iterator[Event]:
     store = get_typestore(Stores.EMPTY)
     channels: dict[int, Channel] = {}
     schemas: dict[int, Schema] = {}
-    for record in _records(_mcap_file(Path(path))):
+    for record in _records(file):
         if isinstance(record, Schema):
             schemas[record.id] = record
             new = get_types_from_msg(record.data.decode(), record.name)
@@ -124,10 +134,12 @@ def read_events(path: Path) -> Iterator[Event]:
 def recover(folder: Path) -> int:
     """Completes the log of a process that was killed, so that rosbag2 reads it; returns the number of its messages.
 
-    Only for a log nobody writes any more. A torn last record, if any, is dropped.
+    `folder`: of the log, or its MCAP file. Only for a log nobody writes any more; a torn last record is dropped.
     """
     torn = _mcap_file(folder)
+    folder = torn.parent
     draft = folder.with_name(f"{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)  # of a recovery that was interrupted
     bag = Bag(draft)
     channels: dict[int, int] = {}
     schemas: dict[int, tuple[str, int]] = {}

@@ -165,7 +165,16 @@ def test_log_prints_events_without_ros(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("fly",), ("say",), ("bundle", "eat"), ("say", "sit", "--timeout", "-1"), ("predict", "--bundel")]
+    "arguments",
+    [
+        (),
+        ("fly",),
+        ("say",),
+        ("bundle", "eat"),
+        ("say", "sit", "--timeout", "-1"),
+        ("predict", "--bundel"),
+        ("demo", "--film", "x.mp4"),
+    ],
 )
 def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
     process = run(*arguments)

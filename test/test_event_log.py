@@ -219,6 +219,27 @@ def test_after_close_nothing_is_written(tmp_path: Path) -> None:
     assert list(read_events(tmp_path / "run")) == []
 
 
+def test_recovery_takes_the_file_too_and_begins_anew_after_an_interrupted_one(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "run")
+    log.append("reply", reply("whole"), 1)
+    (tmp_path / "run.draft").mkdir()
+    (tmp_path / "run.draft" / "run.draft_0.mcap").write_bytes(b"half")
+    assert recover(tmp_path / "run" / "run_0.mcap") == 1
+    assert sorted(os.listdir(tmp_path / "run")) == ["metadata.yaml", "run_0.mcap"]
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_a_damaged_record_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    with EventLog(tmp_path / "run") as log:
+        log.append("reply", reply("a sentence"), 1)
+    file = tmp_path / "run" / "run_0.mcap"
+    data = file.read_bytes()
+    at = data.index(b"a sentence") - 4  # the length of the string
+    file.write_bytes(data[:at] + b"\xff\xff\xff\x7f" + data[at + 4 :])
+    with pytest.raises(InputError, match=r"run_0\.mcap: a record is damaged"):
+        list(read_events(file))
+
+
 def test_a_full_disk_ends_the_log_and_keeps_what_is_in_it(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "run")
     log.append("reply", reply("whole"), 1)

@@ -189,6 +189,11 @@ def apart(examples: Sequence[Example], corpus: Sequence[Example]) -> list[Exampl
     return [e for e, name in own if name not in known and normalise(e.text) not in words]
 
 
+def without(parts: Mapping[str, Sequence[Example]], reviewed: Sequence[Example]) -> dict[str, list[Example]]:
+    """The parts that measure and calibrate, without what is near `reviewed`, which was trained on."""
+    return {name: apart(part, reviewed) for name, part in parts.items() if name != "train"}
+
+
 def read_parts() -> dict[str, list[Example]]:
     """The fixed split: `split` of the corpus, and `test`.
 

@@ -28,7 +28,8 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.pipeline import Pipeline
 from shadow_intent.route import IGNORE, REMOTE
-from training.corpus import LANGUAGES, Example, read_parts
+from training.corpus import LANGUAGES, Example, read_parts, without
+from training.logs import reviewed_before
 
 NOT_SKILLS = (REMOTE, IGNORE)
 
@@ -57,9 +58,11 @@ def decide(pipeline: Pipeline, examples: Sequence[Example]) -> list[Decision]:
     return [pipeline.hear(Utterance(e.text, language=e.language)) for e in track(examples, "hearing", transient=True)]
 
 
-def held_out() -> dict[str, list[Example]]:
-    """What was never trained on, see `training.corpus.read_parts`: `test` and `rare`."""
+def held_out(bundle: Bundle) -> dict[str, list[Example]]:
+    """What the bundle was never trained on, see `training.corpus.read_parts`: `test` and `rare`."""
     parts = read_parts()
+    if reviewed := reviewed_before(bundle):
+        return {name: part for name, part in without(parts, reviewed).items() if name in ("test", "rare")}
     return {"test": parts["test"], "rare": parts["rare"]}
 
 
@@ -129,8 +132,8 @@ def main() -> int:
     parser.add_argument("--errors", action="store_true", help="print every utterance with a wrong label")
     arguments = parser.parse_args()
     try:
-        pipeline = Pipeline.from_bundle(Bundle.load(arguments.bundle))
-        sets = held_out()
+        bundle = Bundle.load(arguments.bundle)
+        pipeline, sets = Pipeline.from_bundle(bundle), held_out(bundle)
     except ShadowIntentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -23,13 +23,24 @@ from shadow_intent.cloud.config import CloudConfig
 from shadow_intent.cloud.engine import Engine
 from shadow_intent.cloud.plan import Answer
 from shadow_intent.errors import ShadowIntentError
-from training.corpus import CHALLENGE, LANGUAGES, Exchange, read_exchanges, split_exchanges
+from shadow_intent.intent import NO_SLOTS
+from shadow_intent.route import REMOTE
+from training.corpus import CHALLENGE, LANGUAGES, Example, Exchange, apart, read_exchanges, split_exchanges
 from training.evaluate import cell, share
 
 
 def held_out() -> list[Exchange]:
-    """What nothing was trained on and nothing chosen by."""
-    return split_exchanges(read_exchanges())["test"] + read_exchanges(CHALLENGE)
+    """What nothing was trained on and nothing chosen by: no wording of it is among the requests trained on."""
+    parts = split_exchanges(read_exchanges())
+    trained = [_open(x) for x in parts["train"]]
+    held = parts["test"] + read_exchanges(CHALLENGE)
+    own = {e.text for e in apart([_open(x) for x in held], trained)}
+    return [x for x in held if x.text in own]
+
+
+def _open(exchange: Exchange) -> Example:
+    """The request as an utterance."""
+    return Example(exchange.text, REMOTE, exchange.language, NO_SLOTS, exchange.text)
 
 
 def summarise(exchanges: Sequence[Exchange], answers: Sequence[Answer], sure: Sequence[bool]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from scipy.special import softmax
 from shadow_intent import bundle as layout
 from shadow_intent.bundle import Bundle, Manifest, write_manifest
 from shadow_intent.classifier import IntentClassifier, tokenizer_of
-from shadow_intent.cloud.base import load_base
+from shadow_intent.cloud.base import EMBEDDED, load_base
 from shadow_intent.errors import BundleError, ShadowIntentError
 from shadow_intent.pipeline import Pipeline
 from shadow_intent.route import Policy
@@ -37,8 +37,13 @@ from training.corpus import Example, Exchange, digest, read_exchanges, read_part
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
 from training.single import SingleLlama, SingleUtterance, suits
-from training.train import PARTS
+from training.train import LABELS, PARTS
 
+EMBEDDED_BASE = {"model": "SmolLM2-135M-Instruct", "licence": "Apache-2.0"}
+OTHER_NOTICE = """\
+This bundle holds weights derived from {base}: its first decoder blocks, fine-tuned, and rows of its token embedding,
+quantised to 8 and 4 bits. The licence of {base} applies to them.
+"""
 TABLE_BLOCK = 64
 """Values of the token table that share a scale."""
 ROUNDING_LOSS, FEWEST_LOST = 0.003, 3
@@ -102,12 +107,22 @@ def to_onnx(detached: DetachedShadow, path: Path, max_tokens: int) -> None:
 
 
 def write_bundle(
-    run: Path, out: Path, recipe: Recipe, parts: Mapping[str, Sequence[Example]], exchanges: Sequence[Exchange]
+    run: Path,
+    out: Path,
+    recipe: Recipe,
+    parts: Mapping[str, Sequence[Example]],
+    exchanges: Sequence[Exchange],
+    reviewed: Sequence[Example] = (),
 ) -> Bundle:
     """Writes the bundle and returns it, checked. `out` is replaced only once everything is there.
 
-    `parts`: the utterances as `training.corpus.read_parts` gives them.
+    `parts`: the utterances as `training.corpus.read_parts` gives them. `reviewed`: those from logs that it was trained
+    on, now or by an earlier `training.retrain`; they are part of `train`. Raises BundleError when it is too large (only
+    that of the embedded base, which ships), or loses accuracy to rounding.
     """
+    labels = tuple(json.loads((run / LABELS).read_text(encoding="utf-8")))
+    if missing := set(labels) ^ set(load_skills().skills):
+        raise BundleError(f"{run} was trained on other labels than the skill table has: {', '.join(sorted(missing))}")
     draft = out.with_name(out.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -115,10 +130,10 @@ def write_bundle(
     trained = Parts.load(run / PARTS, base)
     to_onnx(trained.detached(frozen=True), draft / layout.MODEL, recipe.max_tokens)
     trained.save(draft, base, torch.float16)
-    (draft / layout.NOTICE).write_text(NOTICE, encoding="utf-8")
+    notice = NOTICE if recipe.base == EMBEDDED else OTHER_NOTICE.format(base=recipe.base)
+    (draft / layout.NOTICE).write_text(notice, encoding="utf-8")
     (draft / layout.SAMPLES).write_text("[]", encoding="utf-8")
     examples = [e for part in parts.values() for e in part]
-    labels = tuple(load_skills().skills)
     manifest = Manifest(
         format=layout.FORMAT,
         labels=labels,
@@ -126,8 +141,12 @@ def write_bundle(
         temperature=1.0,
         max_tokens=recipe.max_tokens,
         shadow=trained.shadow.config.to_dict(),
-        base={"name": recipe.base, "model": "SmolLM2-135M-Instruct", "licence": "Apache-2.0"},
-        training={"recipe": recipe.as_dict(), "data_sha256": digest(examples, exchanges)},
+        base={"name": recipe.base, **(EMBEDDED_BASE if recipe.base == EMBEDDED else {})},
+        training={
+            "recipe": recipe.as_dict(),
+            "data_sha256": digest(examples, exchanges),
+            "reviewed": [[e.text, e.label, e.language] for e in reviewed],
+        },
         certificate={},
         metrics={},
         files={},
@@ -136,8 +155,8 @@ def write_bundle(
     check_rounding(IntentClassifier(Bundle.load(draft)), trained.detached(frozen=True), parts["validation"])
     manifest = calibrate(draft, manifest, parts)
     write_manifest(draft, manifest)
-    finished = Bundle.load(draft)
-    check_size(finished)
+    if recipe.base == EMBEDDED:
+        check_size(Bundle.load(draft))
     shutil.rmtree(out, ignore_errors=True)
     draft.replace(out)
     return Bundle.load(out)

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from shadow_intent.bundle import Bundle
+from shadow_intent.clarify import CHOSE
 from shadow_intent.errors import InputError, ShadowIntentError
 from shadow_intent.event_log import read_events
 from shadow_intent.intent import NO_SLOTS, Event, is_chinese
 from shadow_intent.skills import load_skills
-from training.corpus import Example
+from training.corpus import LANGUAGES, Example
 
 SURE = 0.9
 """Suggested labels below this probability are marked for review first."""
@@ -29,6 +31,8 @@ def exchanges(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
     for event in events:
         fields = event.fields
         row = rows.get(fields.get("utterance_id", ""))
+        if event.topic == "intent" and fields["reason"].startswith(CHOSE) and fields["source"] != "speaker":
+            continue  # "yes" to "did you mean sit down?"
         if event.topic == "intent" and fields["source"] != "cloud" and fields["text"] and row is None:
             rows[fields["utterance_id"]] = {
                 "utterance_id": fields["utterance_id"],
@@ -61,7 +65,13 @@ def read_reviewed(path: Path) -> list[Example]:
     """Reviewed rows as training examples. Raises InputError naming the line."""
     labels = load_skills().skills
     examples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8: {error}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
             text, label, language = row["text"], row["label"], row["language"]
@@ -69,10 +79,20 @@ def read_reviewed(path: Path) -> list[Example]:
             raise InputError(
                 f"{path}:{number}: expected a JSON object with text, language and label: {error}"
             ) from error
-        if label not in labels:
+        if not (isinstance(text, str) and any(c.isalnum() for c in text)):
+            raise InputError(f"{path}:{number}: text is {text!r}, expected words")
+        if language not in LANGUAGES:
+            raise InputError(f"{path}:{number}: language is {language!r}, expected one of {', '.join(LANGUAGES)}")
+        if not isinstance(label, str) or label not in labels:
             raise InputError(f"{path}:{number}: unknown label {label!r}")
         examples.append(Example(text, label, language, NO_SLOTS, f"{path.name}:{number}"))
     return examples
+
+
+def reviewed_before(bundle: Bundle) -> list[Example]:
+    """The reviewed utterances that a bundle was trained on; none unless training.retrain made it."""
+    rows = bundle.manifest.training.get("reviewed", [])
+    return [Example(*row, NO_SLOTS, f"{bundle.bundle_id}:{number}") for number, row in enumerate(rows)]
 
 
 def main() -> int:
@@ -82,12 +102,13 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         rows = [row for log in arguments.log for row in exchanges(read_events(log))]
-    except ShadowIntentError as error:
+        rows.sort(key=lambda row: row["review"] == "")
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text("".join(lines), encoding="utf-8")
+    except (ShadowIntentError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    rows.sort(key=lambda row: row["review"] == "")
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    arguments.out.write_text("".join(lines), encoding="utf-8")
     doubtful = sum(bool(row["review"]) for row in rows)
     print(f"{arguments.out}: {len(rows)} utterances, {doubtful} to look at first")
     return 0

@@ -171,7 +171,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         bundle = Bundle.load(arguments.bundle)
-        results = {name: study(bundle, examples) for name, examples in held_out().items() if examples}
+        results = {name: study(bundle, examples) for name, examples in held_out(bundle).items() if examples}
     except ShadowIntentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

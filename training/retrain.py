@@ -1,6 +1,7 @@
 """Better weights from reviewed logs: `python -m training.retrain review.jsonl --out build/retrained`.
 
-Goes on from a bundle with its own utterances plus the reviewed ones. The new bundle is written only when it passes the
+Goes on from a bundle with its own utterances plus the reviewed ones, which the new bundle keeps: it knows what it was
+trained on, and the next retraining learns them too. The new bundle is written only when it passes the
 gate: on the validation part it may not lose label accuracy nor act on more utterances that ask for nothing. What was
 reviewed, and what is near it, is taken out of the parts that calibrate and measure: nothing is certified on what was
 trained on.
@@ -19,9 +20,9 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.pipeline import Pipeline
 from training import evaluate
-from training.corpus import Example, Exchange, apart, read_exchanges, read_parts, split_exchanges
+from training.corpus import Example, Exchange, normalise, read_exchanges, read_parts, split_exchanges, without
 from training.export import write_bundle
-from training.logs import read_reviewed
+from training.logs import read_reviewed, reviewed_before
 from training.recipe import DEFAULT, Recipe
 from training.train import Run
 
@@ -66,8 +67,7 @@ def compare(old: Bundle, new: Bundle, examples: Sequence[Example]) -> Verdict:
 
 def with_reviewed(parts: Mapping[str, Sequence[Example]], reviewed: Sequence[Example]) -> dict[str, Sequence[Example]]:
     """The reviewed utterances in `train`; the other parts without them and without their paraphrases."""
-    held = {name: apart(part, reviewed) for name, part in parts.items() if name != "train"}
-    return {"train": [*parts["train"], *reviewed], **held}
+    return {"train": [*parts["train"], *reviewed], **without(parts, reviewed)}
 
 
 def retrain(
@@ -91,12 +91,14 @@ def retrain(
         reply_learning_rate=recipe.reply_learning_rate * GENTLE,
     )
     work = out.with_name(out.name + ".run")
+    again = {normalise(e.text) for e in reviewed}
+    reviewed = [*(e for e in reviewed_before(old) if normalise(e.text) not in again), *reviewed]
     parts = with_reviewed(parts, reviewed)
-    run = Run(gentle, work, parts["train"], split_exchanges(exchanges)["train"], start=old.path)
+    run = Run(gentle, work, parts["train"], split_exchanges(exchanges)["train"], start=old.path, labels=old.labels)
     run.train(steps)
     run.finish()
     candidate = out.with_name(out.name + ".candidate")
-    new = write_bundle(work, candidate, gentle, parts, exchanges)
+    new = write_bundle(work, candidate, gentle, parts, exchanges, reviewed)
     verdict = compare(old, new, parts["validation"])
     if verdict.passed:
         shutil.rmtree(out, ignore_errors=True)

@@ -8,6 +8,7 @@ wide one is trained first, in run/teacher; the narrow one starts from what it le
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ from shadow_intent.shadow import DetachedShadow, Shadow, distillation_loss, join
 from shadow_intent.skills import load_skills
 from training.augment import Augmenter
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
-from training.corpus import Example, Exchange, read_corpus, read_exchanges, split, split_exchanges
+from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split, split_exchanges
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
 from training.rows import RowThreads
@@ -34,6 +35,8 @@ from training.vocabulary import prune
 
 STATE = "state.pt"
 PARTS = "parts"
+LABELS = "labels.json"
+"""In the order of the logits."""
 TEACHER = "teacher"
 NARROWING_BATCHES = 100
 """Read to see which neurons matter."""
@@ -60,6 +63,11 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
         self.labels = tuple(labels or load_skills().skills)
+        self.made_of = {
+            "recipe": recipe.as_dict(),
+            "order of labels": list(self.labels),
+            "set of data": digest(examples, exchanges),
+        }
         self.base = load_base(recipe.base)
         tokenizer = load_tokenizer(recipe.base)
         if source := start or teacher:
@@ -202,7 +210,7 @@ class Run:
         """Everything needed to go on, written beside and then moved into place."""
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
-            "recipe": self.recipe.as_dict(),
+            "made_of": self.made_of,
             "step": self.step,
             "weights": self.trainable,
             "average": self.average,
@@ -213,12 +221,14 @@ class Run:
         (self.folder / f"{STATE}.part").replace(self.folder / STATE)
 
     def resume(self) -> None:
-        """Goes back to the last saved epoch, if there is one of the same recipe."""
+        """Goes back to the last saved epoch, if there is one. Raises ShadowIntentError when it is of other data."""
         if not (self.folder / STATE).is_file():
             return
         state = torch.load(self.folder / STATE, weights_only=True)
-        if state["recipe"] != self.recipe.as_dict():
-            raise ShadowIntentError(f"{self.folder / STATE} belongs to another recipe; give another --run folder")
+        saved = state["made_of"]
+        if odd := [name for name, value in self.made_of.items() if saved[name] != value]:
+            other = f"{self.folder / STATE} belongs to another {' and another '.join(odd)}"
+            raise ShadowIntentError(f"{other}; remove the folder or give another --run")
         with torch.no_grad():
             for own, saved in zip(
                 [*self.trainable, *self.average], [*state["weights"], *state["average"]], strict=True
@@ -234,6 +244,7 @@ class Run:
             for own, mean in zip(self.trainable, self.average, strict=True):
                 own.copy_(mean)
         self.parts.save(self.folder / PARTS, self.base)
+        (self.folder / LABELS).write_text(json.dumps(self.labels) + "\n", encoding="utf-8")
 
 
 def train(

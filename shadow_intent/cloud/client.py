@@ -71,7 +71,10 @@ class CloudClient:
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         """`address`: host:port. `deadline_s`: of every call, seconds. `credentials`: see `tls`; None: plaintext."""
-        options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
+        options = [
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.use_local_subchannel_pool", 1),  # a new client is a new connection
+        ]
         if is_loopback(address):
             options.append(("grpc.enable_http_proxy", 0))  # a proxy is for other machines
         if credentials is not None:

@@ -30,7 +30,8 @@ from shadow_intent.signals import alarm
 SERVICE = intent_pb2.DESCRIPTOR.services_by_name["IntentService"].full_name
 GRACE_S = 2.0
 """How long running answers may take at shutdown, seconds."""
-WORKERS = 8
+SPARE_WORKERS = 4
+"""Threads beside those of requests that wait and of the one that is answered: to turn more away, and for health."""
 OVERRIDES = ("address", "base", "bundle", "threads", "tls_certificate", "tls_key", "tls_client_ca")
 """Settings with an option of the same name."""
 LOG = logging.getLogger("shadow_intent.cloud")
@@ -115,11 +116,14 @@ def _message(request: intent_pb2.Request, answer: Answer, bundle_id: str, latenc
 
 
 def create_server(
-    address: str, engine: Answering, credentials: grpc.ServerCredentials | None = None
+    address: str, engine: Answering, credentials: grpc.ServerCredentials | None = None, max_waiting: int = 4
 ) -> tuple[grpc.Server, int]:
-    """A server that is not started yet, and its port. Raises ConfigError when the address cannot be bound."""
+    """A server that is not started yet, and its port. `max_waiting`: as the engine's.
+
+    Raises ConfigError when the address cannot be bound.
+    """
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)]
-    server = grpc.server(ThreadPoolExecutor(WORKERS, thread_name_prefix="grpc"), options=options)
+    server = grpc.server(ThreadPoolExecutor(max_waiting + 1 + SPARE_WORKERS, "grpc"), options=options)
     intent_pb2_grpc.add_IntentServiceServicer_to_server(IntentService(engine), server)
     checks = health.HealthServicer()
     for name in ("", SERVICE):
@@ -144,7 +148,7 @@ def serve(config: CloudConfig) -> None:
     told_to_end, _ = alarm()
     LOG.info("loading base %s", config.base)
     engine = Engine(config)
-    server, port = create_server(config.address, engine, credentials)
+    server, port = create_server(config.address, engine, credentials, config.max_waiting)
     server.start()
     print(f"listening on {config.address.rpartition(':')[0]}:{port}", flush=True)
     told_to_end()

@@ -185,6 +185,9 @@ class Conversations:
     def close(self) -> None:
         """Ends the request under way and the connection."""
         self.overtake("overtaken by the end of the node")
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._client is not None:
             self._client[1].close()
             self._client = None
@@ -192,8 +195,7 @@ class Conversations:
     def _connect(self, deadline_s: float) -> CloudClient:
         """The connection; a changed deadline needs a new one."""
         if self._client is None or self._client[0] != deadline_s:
-            if self._client is not None:
-                self._client[1].close()
+            self._disconnect()
             self._client = deadline_s, CloudClient(self._address, deadline_s, self._skills, self._credentials)
         return self._client[1]
 
@@ -211,6 +213,8 @@ class Conversations:
             self._answer(current, result)
         else:
             self._state = self.problem = f"{type(result).__name__}: {result}"
+            if isinstance(result, CloudUnavailable):
+                self._disconnect()  # gRPC would wait up to two minutes, or for ever on a dead connection
             self._do_without(current, UNAVAILABLE if isinstance(result, CloudUnavailable) else UNUSABLE)
 
     def _answer(self, current: _Open, result: CloudAnswer) -> None:

@@ -23,6 +23,7 @@ from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
 from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, request_of
 from shadow_intent.cloud.engine import Engine
 from shadow_intent.cloud.plan import Answer, Step
+from shadow_intent.cloud.server import create_server
 from shadow_intent.errors import CloudError, CloudUnavailable, PlanError
 from shadow_intent.intent import NO_SLOTS, Decision, Route, Source, Utterance
 
@@ -163,6 +164,46 @@ def test_a_server_that_comes_back_is_found(connect: Connect, ask: Ask) -> None:
     try:
         assert wait_for(lambda: reply_or_none(client, ask("hi")), 30) == "two"
     finally:
+        server.stop(0).wait()
+
+
+def test_a_new_client_does_not_wait_for_an_old_ones_backoff(connect: Connect, ask: Ask) -> None:
+    with scripted(lambda request: intent_pb2.Answer(utterance_id=request.utterance_id, text="one")) as address:
+        pass
+    old = connect(address)
+    for _ in range(3):
+        assert reply_or_none(old, ask("hi")) is None
+    server = grpc.server(ThreadPoolExecutor(2))
+    script = Script(lambda request: intent_pb2.Answer(utterance_id=request.utterance_id, text="two"))
+    intent_pb2_grpc.add_IntentServiceServicer_to_server(script, server)
+    server.add_insecure_port(address)
+    server.start()
+    try:
+        assert connect(address).resolve(ask("hi")).reply == "two"
+    finally:
+        server.stop(0).wait()
+
+
+def test_health_is_told_while_everybody_waits(connect: Connect, ask: Ask) -> None:
+    release = threading.Event()
+
+    def slow(*_: Any) -> Answer:
+        release.wait(30)
+        return Answer("late", ())
+
+    server, port = create_server("127.0.0.1:0", engine_that(slow), max_waiting=11)
+    server.start()
+    client, heard = connect(f"127.0.0.1:{port}"), threading.Semaphore(0)
+    try:
+        for _ in range(12):
+            client.converse(ask("hi"), lambda _: None, lambda _: heard.release())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as other:
+            reply = health_pb2_grpc.HealthStub(other).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        assert reply.status == health_pb2.HealthCheckResponse.SERVING
+    finally:
+        release.set()
+        for _ in range(12):
+            assert heard.acquire(timeout=20)
         server.stop(0).wait()
 
 

@@ -19,6 +19,7 @@ from training.corpus import (
     split,
     split_exchanges,
 )
+from training.evaluate_replies import held_out
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,12 @@ def test_the_test_part_is_large_and_the_corpus_holds_none_of_it(corpus: list[Exa
     assert all(sum(e.language == language for e in held) > 500 for language in ("en", "zh"))
     known = {normalise(e.text) for e in corpus}
     assert not any(normalise(e.text) in known for e in held)
+
+
+def test_plans_are_measured_on_no_request_that_was_trained_on() -> None:
+    trained = {normalise(x.text) for x in split_exchanges(read_exchanges())["train"]}
+    measured = {normalise(x.text) for x in held_out()}
+    assert len(measured) > 300 and not trained & measured
 
 
 def test_the_split_of_exchanges_is_disjoint() -> None:

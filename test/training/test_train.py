@@ -1,5 +1,6 @@
 """Train, resume, export and retrain on a tiny base, with everything real but the size."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,12 @@ from shadow_intent.intent import NO_SLOTS
 from training import evaluate, report
 from training.corpus import Example, Exchange, digest
 from training.export import check_rounding, check_size, to_onnx, write_bundle
+from training.logs import reviewed_before
 from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict, retrain, with_reviewed
 from training.selective import for_temperature
-from training.train import PARTS, TEACHER, Run, train
+from training.train import LABELS, PARTS, TEACHER, Run, train
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +136,19 @@ def test_a_run_folder_of_another_recipe_is_refused(
     other = Run(replace(recipe, epochs=9), finished.folder, examples, exchanges)
     with pytest.raises(ShadowIntentError, match="another recipe"):
         other.resume()
+    other = Run(recipe, finished.folder, [*examples[1:], replace(examples[0], label="jump")], exchanges)
+    with pytest.raises(ShadowIntentError, match="another set of data"):
+        other.resume()
+
+
+def test_a_run_of_other_labels_becomes_no_bundle(
+    finished: Run, bundle: Bundle, recipe: Recipe, exchanges: list[Exchange], tmp_path: Path
+) -> None:
+    file = tmp_path / LABELS
+    assert tuple(json.loads((finished.folder / LABELS).read_text())) == bundle.labels
+    file.write_text(json.dumps(bundle.labels[1:]))
+    with pytest.raises(BundleError, match=f"other labels than the skill table has: {bundle.labels[0]}"):
+        write_bundle(tmp_path, tmp_path / "out", recipe, {}, exchanges)
 
 
 def test_the_bundle_carries_what_it_promises(bundle: Bundle, recipe: Recipe) -> None:
@@ -185,7 +200,12 @@ def test_what_was_reviewed_and_what_is_near_it_is_in_no_part_that_measures(examp
 
 
 def test_a_retrained_bundle_is_certified_on_nothing_it_was_trained_on(
-    bundle: Bundle, recipe: Recipe, examples: list[Example], exchanges: list[Exchange], tmp_path: Path
+    bundle: Bundle,
+    recipe: Recipe,
+    examples: list[Example],
+    exchanges: list[Exchange],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reviewed = [replace(e, family=f"review:{i}") for i, e in enumerate(examples[:8])]
     parts = {"train": examples[::2], "validation": examples, "test": examples}
@@ -198,6 +218,16 @@ def test_a_retrained_bundle_is_certified_on_nothing_it_was_trained_on(
     assert manifest.metrics["all"]["label_accuracy"]["n"] == len(held["test"]) < len(examples)
     whole = [e for name in ("train", "validation", "test") for e in held[name]]
     assert manifest.training["data_sha256"] == digest(whole, exchanges)
+
+    later = [replace(e, family=f"later:{i}") for i, e in enumerate(examples[8:12])]
+    verdict = retrain(Bundle.load(folder), later, tmp_path / "later", recipe, parts, exchanges, steps=1)
+    again = Bundle.load(tmp_path / ("later" if verdict.passed else "later.candidate"))
+    assert [e.text for e in reviewed_before(again)] == [e.text for e in (*reviewed, *later)]
+    held = with_reviewed(parts, [*reviewed, *later])
+    assert again.manifest.metrics["all"]["label_accuracy"]["n"] == len(held["test"])
+    monkeypatch.setattr(evaluate, "read_parts", lambda: {**parts, "rare": examples})
+    assert evaluate.held_out(again) == {"test": held["test"], "rare": held["test"]}
+    assert evaluate.held_out(bundle) == {"test": examples, "rare": examples}
 
 
 def test_intervals_are_exact() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,6 +86,24 @@ def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(
 
 
 @pytest.mark.parametrize("newer", ["stop", "sit down"])
+def test_a_cloud_that_comes_back_answers_at_once(ear: Callable[..., Ear], bundle_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    made = ear(cloud_address=address)
+    for text in ("why is the sky blue", "why is the sky green", "why is the sky red"):
+        story = made.say(text)
+        wait_for(lambda story=story: story.closing)
+        assert story.said == [UNAVAILABLE["en"]]
+    server, _ = create_server(address, ScriptedCloud(Bundle.load(bundle_folder)))
+    server.start()
+    try:
+        story = made.say("why is the sky grey")
+        wait_for(lambda: story.closing)
+        assert story.closing is not None and story.closing.reason.startswith("answered by")
+    finally:
+        server.stop(0).wait()
+
+
 def test_an_overtaken_answer_moves_nothing(ear: Callable[..., Ear], cloud: ScriptedCloud, newer: str) -> None:
     cloud.may_answer.clear()
     cloud.steps = (Step("dance", NO_SLOTS),)
