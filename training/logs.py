@@ -92,7 +92,10 @@ def read_reviewed(path: Path) -> list[Example]:
 def reviewed_before(bundle: Bundle) -> list[Example]:
     """The reviewed utterances that a bundle was trained on; none unless training.retrain made it."""
     rows = bundle.manifest.training.get("reviewed", [])
-    return [Example(*row, NO_SLOTS, f"{bundle.bundle_id}:{number}") for number, row in enumerate(rows)]
+    return [
+        Example(text, label, language, NO_SLOTS, f"{bundle.bundle_id}:{number}")
+        for number, (text, label, language) in enumerate(rows)
+    ]
 
 
 def main() -> int:
