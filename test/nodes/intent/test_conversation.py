@@ -85,7 +85,6 @@ def test_a_silent_cloud_is_given_up_at_the_deadline_and_may_not_act_later(
     assert not story.commands and len(story.replies) == 1
 
 
-@pytest.mark.parametrize("newer", ["stop", "sit down"])
 def test_a_cloud_that_comes_back_answers_at_once(ear: Callable[..., Ear], bundle_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -104,6 +103,7 @@ def test_a_cloud_that_comes_back_answers_at_once(ear: Callable[..., Ear], bundle
         server.stop(0).wait()
 
 
+@pytest.mark.parametrize("newer", ["stop", "sit down"])
 def test_an_overtaken_answer_moves_nothing(ear: Callable[..., Ear], cloud: ScriptedCloud, newer: str) -> None:
     cloud.may_answer.clear()
     cloud.steps = (Step("dance", NO_SLOTS),)
