@@ -20,9 +20,12 @@ MORE_LIKELY_THAN_NOT = 0.5
 NEVER = 1.0
 """A threshold that no probability reaches, rounding or not."""
 _SOMEBODY_ELSES = re.compile(
-    r"[\[\]{}<>|\\=_#*`]|(?<!我)(说|讲)|告诉|(?<!\bi )(?<!\bi've )\b(says?|said|tells?|told)\b", re.IGNORECASE
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]|[\[\]{}<>|\\=_#*`]"
+    r"|(?<!我)(?:说|讲)|告诉|写着|写的|念|(?<!\bi )(?<!\bi've )\b(?:says?|said|tells?|told)\b"
+    r"|\b(?:reads?|reading|writes?|written|shirt|sign|poster|screen)\b",
+    re.IGNORECASE,
 )
-"""Another's yes that is passed on, or markup, which no speech recogniser writes."""
+"""Another's yes that is passed on or read out, or signs that no speech recogniser writes."""
 _TAKEN_BACK = re.compile(
     r"\b(?:dont|do not|(?<!why )(?<!ever )not(?: (?:yet|now|here|you|me|today|this|that|sure))?|(?<!cant )wait)\W*$"
     r"|\b(?:maybe|later|tomorrow|but (?:not|dont|wait|first|im|i am))\b"

@@ -29,7 +29,7 @@ def reader(skills: SkillTable) -> ClauseReader:
     [
         ("sit down and then wave", [("sit", {}), ("hello", {})]),
         ("first turn left 90 degrees, then go forward two metres", ["turn_left 90", "move_forward 2"]),
-        ("go back a metre and a half and lie down please", ["move_backward 1.5", ("lie_down", {})]),
+        ("go forward a metre and a half and lie down please", ["move_forward 1.5", ("lie_down", {})]),
         ("stand up, spin twice, sit", [("stand_up", {}), ("spin", {"count": 2}), ("sit", {})]),
         ("turn on the light and turn right a little", [("light_on", {}), ("turn_right", {"little": True})]),
         ("before you sit down, wave", [("hello", {}), ("sit", {})]),
