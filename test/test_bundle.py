@@ -38,6 +38,7 @@ def test_the_bundle_fits_the_skills_the_budget_and_this_machine(bundle_folder: P
     assert bundle.model_path.stat().st_size < bundle.robot_bytes <= MAX_ROBOT_BYTES
     assert set(bundle.labels) == set(load_skills().skills)
     assert IntentClassifier(bundle).self_check() >= 0.0
+    assert bundle.manifest.base["licence"] == "Apache-2.0" and "Apache" in (bundle_folder / "NOTICE").read_text()
 
 
 def test_writing_the_manifest_again_gives_the_same_bundle(copy: Path) -> None:

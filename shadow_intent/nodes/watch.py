@@ -113,7 +113,7 @@ class Watcher(Node):
             line.effect_ms = (now - stamp_to_ns(line.intent.header.stamp)) * 1e-6
 
     def _on_request(self, service: str, message: Request) -> None:
-        if (service, message.header.identity.api_id) != ("obstacles_avoid", AVOIDANCE_GET):  # asked now and then
+        if (service, message.header.identity.api_id) != ("obstacles_avoid", AVOIDANCE_GET):  # asked once a second
             self._sent = f"{api_name(service, message.header.identity.api_id)} {message.parameter}"
 
     def _on_state(self, message: SportModeState) -> None:

@@ -27,6 +27,7 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import stamp_from_ns
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.run import Spinner
+from shadow_intent.robot import AVOIDANCE_GET
 
 SETTLE_S = 0.2
 """Topics are not ordered among each other: a story is over when nothing came for this long."""
@@ -230,7 +231,8 @@ class Witness(Node):
         self._add("statuses", message)
 
     def _on_request(self, service: str, message: Request) -> None:
-        self._add("requests", Sent(service, message.header.identity.api_id, message.parameter, time.monotonic()))
+        if (service, message.header.identity.api_id) != ("obstacles_avoid", AVOIDANCE_GET):  # asked once a second
+            self._add("requests", Sent(service, message.header.identity.api_id, message.parameter, time.monotonic()))
 
 
 def _active(diagnosed: dict[str, Any] | None) -> TypeGuard[dict[str, Any]]:

@@ -156,7 +156,7 @@ def test_the_bundle_carries_what_it_promises(bundle: Bundle, recipe: Recipe) -> 
     assert manifest.training["recipe"] == recipe.as_dict() and len(manifest.training["data_sha256"]) == 64
     assert manifest.metrics["all"]["label_accuracy"]["n"] > 0
     assert len(bundle.samples) >= 5 and IntentClassifier(bundle).self_check() < 0.01
-    assert "Apache" in (bundle.path / "NOTICE").read_text()
+    assert recipe.base in (bundle.path / "NOTICE").read_text() and manifest.base == {"name": recipe.base}
 
 
 def test_a_bundle_without_enough_data_says_that_nothing_is_guaranteed(bundle: Bundle) -> None:
