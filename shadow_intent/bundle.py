@@ -153,4 +153,8 @@ def _manifest(values: dict[str, Any]) -> Manifest:
         raise ValueError("labels must be distinct strings")
     if not (isinstance(values["temperature"], (int, float)) and 0 < values["temperature"] < 100):
         raise ValueError(f"temperature is {values['temperature']!r}, expected a number in (0, 100)")
+    if not (isinstance(values["max_tokens"], int) and values["max_tokens"] >= 1):
+        raise ValueError(f"max_tokens is {values['max_tokens']!r}, expected a whole number >= 1")
+    if not isinstance(values["files"], dict):
+        raise ValueError(f"files is {values['files']!r}, expected an object of names and hashes")
     return Manifest(**{**values, "labels": labels, "policy": Policy(**values["policy"])})

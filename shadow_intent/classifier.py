@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from tokenizers import Tokenizer
 
-from shadow_intent.bundle import Bundle
+from shadow_intent.bundle import SAMPLES, Bundle
 from shadow_intent.errors import BundleError
 from shadow_intent.intent import Prediction
 
@@ -72,16 +72,26 @@ class IntentClassifier:
     def self_check(self) -> float:
         """Largest difference from the stored sample logits. Raises BundleError when they are not reproduced."""
         worst = 0.0
-        for sample in self.bundle.samples:
-            stored, logits = np.asarray(sample["logits"]), self.logits(sample["text"])
+        for text, stored in self._samples():
+            logits = self.logits(text)
             difference = float(np.abs(stored - logits).max())
             if difference > SAMPLE_TOLERANCE or stored.argmax() != logits.argmax():
                 raise BundleError(
-                    f"{self.bundle.path}: sample {sample['text']!r} differs by {difference:.2f} from its stored logits "
+                    f"{self.bundle.path}: sample {text!r} differs by {difference:.2f} from its stored logits "
                     f"(at most {SAMPLE_TOLERANCE} allowed); this machine does not run this model faithfully"
                 )
             worst = max(worst, difference)
         return worst
+
+    def _samples(self) -> list[tuple[str, NDArray[np.float64]]]:
+        """Texts and their stored logits. Raises BundleError when there are none."""
+        try:
+            samples = [(str(s["text"]), np.asarray(s["logits"], np.float64)) for s in self.bundle.samples]
+        except (ValueError, TypeError, KeyError) as error:
+            raise BundleError(f"{self.bundle.path}: {SAMPLES} is not what it should be: {error!r}") from error
+        if not samples or any(logits.shape != (len(self.bundle.labels),) for _, logits in samples):
+            raise BundleError(f"{self.bundle.path}: {SAMPLES} lacks utterances with a logit for every label")
+        return samples
 
     def _read(self, text: str) -> tuple[NDArray[np.float32], bool]:
         """Logits (num_labels,), and whether they are about the beginning of a longer text."""

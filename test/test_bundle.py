@@ -79,6 +79,8 @@ def test_one_altered_byte_is_found(copy: Path, name: str) -> None:
         ({"policy": {"accept": 2.0, "accept_stop": 0.5, "margin": 0.1}}, "policy accept"),
         ({"policy": {"bravery": 1.0}}, "bravery"),
         ({"colour": "red"}, "expected the keys base, certificate, files"),
+        ({"max_tokens": "64"}, "max_tokens is '64', expected a whole number"),
+        ({"files": []}, r"files is \[\], expected an object"),
     ],
 )
 def test_a_manifest_that_breaks_a_rule_says_which(copy: Path, changed: dict[str, Any], message: str) -> None:
@@ -100,6 +102,10 @@ def test_a_manifest_that_is_no_object_is_refused(copy: Path, content: bytes) -> 
         (layout.MODEL, b"not a model", "ONNX Runtime cannot load it"),
         (layout.MODEL, b"", "ONNX Runtime cannot load it"),
         (layout.TOKENIZER, b"{}", "not a tokenizer"),
+        (layout.SAMPLES, b"[]", "lacks utterances"),
+        (layout.SAMPLES, b"{", "not what it should be"),
+        (layout.SAMPLES, b'[{"text": "sit"}]', "not what it should be: KeyError"),
+        (layout.SAMPLES, b'[{"text": "sit", "logits": [1.0]}]', "a logit for every label"),
     ],
 )
 def test_an_artefact_that_is_not_what_it_should_be_is_named(
@@ -108,7 +114,7 @@ def test_an_artefact_that_is_not_what_it_should_be_is_named(
     (copy / name).write_bytes(content)
     write_manifest(copy, _manifest(copy))
     with pytest.raises(BundleError, match=message):
-        IntentClassifier(Bundle.load(copy))
+        IntentClassifier(Bundle.load(copy)).self_check()
 
 
 def test_a_label_without_a_logit_is_found(copy: Path) -> None:

@@ -153,6 +153,10 @@ def test_a_yes_that_is_not_the_speakers_own_confirms_nothing(pipeline: Pipeline,
     assert decision.route is not Route.SKILL, decision
 
 
+def affirmed(text: str) -> Decision:
+    return Decision(Utterance(text), Route.SKILL, "affirm", 0.99, "p = 0.99", Source.EDGE)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -167,15 +171,13 @@ def test_a_yes_that_is_not_the_speakers_own_confirms_nothing(pipeline: Pipeline,
     ],
 )
 def test_a_yes_that_is_taken_back_or_put_off_is_a_no(text: str) -> None:
-    yes = Decision(Utterance(text), Route.SKILL, "affirm", 0.99, "p = 0.99", Source.EDGE)
-    assert plain_yes(yes).label == "deny"
-    assert "taken back" in plain_yes(yes).reason
+    assert plain_yes(affirmed(text)).label == "deny"
+    assert "taken back" in plain_yes(affirmed(text)).reason
 
 
 @pytest.mark.parametrize("text", ["yes?", "可以吗？"])
 def test_a_yes_that_asks_confirms_nothing(text: str) -> None:
-    yes = Decision(Utterance(text), Route.SKILL, "affirm", 0.99, "p = 0.99", Source.EDGE)
-    assert plain_yes(yes).route is Route.IGNORE
+    assert plain_yes(affirmed(text)).route is Route.IGNORE
 
 
 @pytest.mark.parametrize(
@@ -191,8 +193,8 @@ def test_a_yes_that_asks_confirms_nothing(text: str) -> None:
     ],
 )
 def test_a_no_within_a_yes_may_be_a_yes(text: str) -> None:
-    yes = Decision(Utterance(text), Route.SKILL, "affirm", 0.99, "p = 0.99", Source.EDGE)
-    assert plain_yes(yes) is yes
+    assert plain_yes(affirmed(text)).label == "affirm"
+    assert plain_yes(affirmed(text)).route is Route.SKILL
 
 
 @pytest.mark.parametrize("text", ["yes", "yes, do it", "好的", "我说可以", "I said yes"])

@@ -228,7 +228,7 @@ class Run:
         saved = state["made_of"]
         if odd := [name for name, value in self.made_of.items() if saved[name] != value]:
             other = f"{self.folder / STATE} belongs to another {' and another '.join(odd)}"
-            raise ShadowIntentError(f"{other}; remove the folder or give another --run")
+            raise ShadowIntentError(f"{other}; remove the folder or give another")
         with torch.no_grad():
             for own, saved in zip(
                 [*self.trainable, *self.average], [*state["weights"], *state["average"]], strict=True

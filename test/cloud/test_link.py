@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,6 +49,20 @@ class Script(intent_pb2_grpc.IntentServiceServicer):
 def scripted(answer: Callable[[intent_pb2.Request], intent_pb2.Answer]) -> AbstractContextManager[str]:
     """Address of a running server with `Script(answer)`."""
     return served(Script(answer))
+
+
+@contextmanager
+def back_at(address: str, text: str) -> Iterator[None]:
+    """A server at an address where one was before; it answers `text`."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    script = Script(lambda request: intent_pb2.Answer(utterance_id=request.utterance_id, text=text))
+    intent_pb2_grpc.add_IntentServiceServicer_to_server(script, server)
+    server.add_insecure_port(address)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(0).wait()
 
 
 def engine_that(answer: Callable[..., Answer]) -> Any:
@@ -156,15 +170,8 @@ def test_a_server_that_comes_back_is_found(connect: Connect, ask: Ask) -> None:
         assert client.resolve(ask("hi")).reply == "one"
     with pytest.raises(CloudUnavailable):
         client.resolve(ask("hi"))
-    server = grpc.server(ThreadPoolExecutor(2))
-    script = Script(lambda request: intent_pb2.Answer(utterance_id=request.utterance_id, text="two"))
-    intent_pb2_grpc.add_IntentServiceServicer_to_server(script, server)
-    server.add_insecure_port(address)
-    server.start()
-    try:
+    with back_at(address, "two"):
         assert wait_for(lambda: reply_or_none(client, ask("hi")), 30) == "two"
-    finally:
-        server.stop(0).wait()
 
 
 def test_a_new_client_does_not_wait_for_an_old_ones_backoff(connect: Connect, ask: Ask) -> None:
@@ -173,15 +180,8 @@ def test_a_new_client_does_not_wait_for_an_old_ones_backoff(connect: Connect, as
     old = connect(address)
     for _ in range(3):
         assert reply_or_none(old, ask("hi")) is None
-    server = grpc.server(ThreadPoolExecutor(2))
-    script = Script(lambda request: intent_pb2.Answer(utterance_id=request.utterance_id, text="two"))
-    intent_pb2_grpc.add_IntentServiceServicer_to_server(script, server)
-    server.add_insecure_port(address)
-    server.start()
-    try:
+    with back_at(address, "two"):
         assert connect(address).resolve(ask("hi")).reply == "two"
-    finally:
-        server.stop(0).wait()
 
 
 def test_health_is_told_while_everybody_waits(connect: Connect, ask: Ask) -> None:
