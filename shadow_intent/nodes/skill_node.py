@@ -31,6 +31,7 @@ from shadow_intent.nodes.managed import ManagedNode
 from shadow_intent.nodes.params import SkillParams
 from shadow_intent.nodes.robot_link import Event, RobotLink
 from shadow_intent.nodes.run import run
+from shadow_intent.route import AFFIRM, DENY
 from shadow_intent.skills import load_skills
 
 LAST_WORDS_S = 0.2
@@ -102,7 +103,8 @@ class SkillNode(ManagedNode[SkillParams]):
     def _on_intent(self, message: msg.Intent) -> None:
         if message.decision == Route.SKILL.value and not takes_fast_path(message.label):
             self._command(message, message.text, spoken=message.source != msg.Intent.SOURCE_CLOUD)
-        elif message.decision == Route.REMOTE.value and message.source != msg.Intent.SOURCE_CLOUD and self.active:
+        asked_for = message.decision == Route.REMOTE.value and message.source != msg.Intent.SOURCE_CLOUD
+        if asked_for and message.label not in (AFFIRM, DENY) and self.active:  # an unsure yes may be said again
             self._tell(Guard.withdraw)
 
     def _on_skill_command(self, message: msg.SkillCommand) -> None:

@@ -102,6 +102,7 @@ def test_an_open_request_withdraws_the_question(robot, skills, person):
     flip = person.say("back_flip")
     wait_for(lambda: person.replies)
     person.say("remote", decision="remote", source="cloud")  # how an older request ended
+    person.say("affirm", decision="remote")  # an unsure yes
     time.sleep(SOONEST_YES_S)
     assert person.states(flip) == ["accepted"]
     person.say("remote", decision="remote")
