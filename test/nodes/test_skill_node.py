@@ -113,10 +113,10 @@ def test_an_open_request_withdraws_the_question(robot, skills, person):
 
 def test_a_stop_node_that_begins_anew_is_told_to_stop_what_goes_on(ros, robot, skills, person):
     robot(time_scale=1.0), skills()
-    wave = person.say("hello")
-    wait_for(lambda: person.sent(HELLO))
+    dance = person.say("dance")
+    wait_for(lambda: person.states(dance) == ["accepted", "running"])
     ros(StopNode, **parameters(robot="mock"))
-    assert person.outcome(wave).state == "preempted"
+    assert person.outcome(dance, seconds=20.0).state == "preempted"
     wait_for(lambda: person.sent(STOP_MOVE))
 
 

@@ -15,6 +15,7 @@ pytest.importorskip("shadow_intent.msg", reason="messages are not built")
 
 from shadow_intent import msg
 from shadow_intent.cloud.client import UNAVAILABLE
+from shadow_intent.nodes import conversation
 from shadow_intent.nodes.witness import Story
 from shadow_intent.route import Policy
 
@@ -87,7 +88,10 @@ def test_a_yes_to_two_is_asked_about_again(doubtful: Callable[..., Ear]) -> None
     assert made.say("第二个").intents[0].label == "turn_right"
 
 
-def test_a_yes_that_follows_an_answer_at_once_is_none(doubtful: Callable[..., Ear]) -> None:
+def test_a_yes_that_follows_an_answer_at_once_is_none(
+    doubtful: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "AGAIN_S", 30.0)  # on a busy machine, too
     made = doubtful()
     asked(made)
     assert made.say("the first one").intents[0].decision == "skill"
