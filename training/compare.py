@@ -137,8 +137,8 @@ def summarise(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for key, found in sorted(cells.items()):
         row: dict[str, Any] = {**dict(zip(names, key, strict=True)), "seeds": len(found), "tests": found[0]["tests"]}
         for figure in ("accuracy", "exact_plan", "loss", "ms", "train_seconds", "weights"):
-            if figure in found[0]:
-                mean, half = interval([one[figure] for one in found])
+            if values := [one[figure] for one in found if figure in one]:
+                mean, half = interval(values)
                 row[figure] = round(mean, 4)
                 row[f"{figure}_95"] = None if math.isnan(half) else round(half, 4)
         rows.append(row)
@@ -182,10 +182,10 @@ def report(folder: Path, out: Path) -> None:
     for (task, shots), title in TITLES.items():
         own = [row for row in rows if (row["task"], row["shots"]) == (task, shots)]
         title += f", {own[0]['tests']} held out" if own else ""
-        table = Table("", "accuracy %", "exact plan %", "loss", "ms", "weights", "seconds", "seeds", title=title)
+        table = Table("", "accuracy %", "exact plan %", "loss", "ms", "weights", "CPU s", "seeds", title=title)
         for row in own:
             cells = [figure(row, name) for name in ("accuracy", "exact_plan", "loss", "ms")]
-            cells += [f"{row['weights']:,.0f}", f"{row['train_seconds']:.0f}", str(row["seeds"])]
+            cells += [f"{row['weights']:,.0f}", figure(row, "train_seconds"), str(row["seeds"])]
             table.add_row(label(row), *cells)
         if table.row_count:
             console.print(table)
