@@ -33,8 +33,8 @@ _NO = (
 _BEFORE = r"(?:(?:um|uh|{no}yes|yeah|please|i mean|i meant|i said|its) )?[嗯呃哦是选要对我说的]*"
 _AFTER = r"(?: please| thanks| thank you|[吧啊呀的]+)?"
 _ANSWERS = tuple(
-    re.compile(_BEFORE.replace("{no}", no) + f"(?:{core}){_AFTER}")
-    for core, no in ((_FIRST, "no|不|不是|"), (_SECOND, "no|不|不是|"), (_YES, ""), (_NO, "no|不|不是|"))
+    re.compile(_BEFORE.replace("{no}", "" if core is _YES else "no|不|不是|") + f"(?:{core}){_AFTER}")
+    for core in (_FIRST, _SECOND, _YES, _NO)
 )
 _SIDES = frozenset(["move_left", "move_right", "turn_left", "turn_right"])
 """Asked about these, "right" may be a direction."""

@@ -114,8 +114,8 @@ class Guard:
 
     def halted(self, now: float, began: bool = False) -> list[Action]:
         """stop_node stopped the robot without anybody having said so, or `began` anew and stopped nothing yet."""
-        if began and any(job.exclusive and job.stage is not Stage.ASKED for job in self._runner.jobs):
-            self._runner.send_stop()
+        if began:
+            self._stop_body()
         self._end_movements("halted", now)
         return self._out.take()
 
@@ -143,12 +143,16 @@ class Guard:
 
     def _give_up(self, key: str, now: float) -> list[Action]:
         """A moving robot is stopped, everything else is given up."""
-        if any(job.exclusive and job.stage is not Stage.ASKED for job in self._runner.jobs):
-            self._runner.send_stop()
+        self._stop_body()
         self._drop(key, now)
         for job in list(self._runner.jobs):
             self._runner.end(job, "preempted", now, key)
         return self._out.take()
+
+    def _stop_body(self) -> None:
+        """StopMove, when a job owns the body."""
+        if any(job.exclusive and job.stage is not Stage.ASKED for job in self._runner.jobs):
+            self._runner.send_stop()
 
     @property
     def moving(self) -> bool:

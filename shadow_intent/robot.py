@@ -11,6 +11,8 @@ DAMP, BALANCE_STAND, STOP_MOVE, MOVE = 1001, 1002, 1003, 1008
 """Sport API ids that are the same on every firmware. BalanceStand unlocks the joints after StandUp."""
 
 AVOIDANCE_GET = 1002
+QUERIES = frozenset([("obstacles_avoid", AVOIDANCE_GET)])
+"""Services and API ids of the calls that only ask; skill_node makes them once a second."""
 """API id of obstacles_avoid that asks whether it is on: SwitchGet, answered {"enable": bool}."""
 
 OK = 0

@@ -133,7 +133,7 @@ class Runner:
             self.end(job, "preempted", now, "controller")
         elif now > job.deadline:
             self.end(job, "timed_out", now, "posture_missed")
-        elif job.skill.guard == "confirm" and not self._world.rules.allow_hazardous:
+        elif self._world.forbidden(job.skill):
             self.end(job, "refused", now, "hazardous", name=job.name)
         elif state.posture == "fallen" and "fallen" not in job.skill.postures:
             self.end(job, "preempted", now, "fallen")

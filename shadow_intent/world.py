@@ -8,6 +8,7 @@ from typing import Any
 from shadow_intent.errors import InputError
 from shadow_intent.jobs import Job, Rules
 from shadow_intent.robot import RobotState
+from shadow_intent.skills import Skill
 from shadow_intent.speech import POSTURE_NAMES
 
 CONTROLLER_HOLD_S = 1.0
@@ -48,6 +49,10 @@ class World:
         """True while somebody uses the hand controller: it has precedence."""
         return now - self.controller_at < CONTROLLER_HOLD_S
 
+    def forbidden(self, skill: Skill) -> bool:
+        """True while the operator's switch holds a hazardous skill back."""
+        return skill.guard == "confirm" and not self.rules.allow_hazardous
+
     def problem(self, now: float) -> str:
         """What is missing to move, "" when nothing is."""
         if not self.stoppable(now):
@@ -74,7 +79,7 @@ class World:
             return "bounds", {"detail": error}
         if self.firmware not in skill.api:
             return "firmware", {"name": job.name}
-        if skill.guard == "confirm" and not rules.allow_hazardous:
+        if self.forbidden(skill):
             return "hazardous", {"name": job.name}
         if not job.moves:
             return None

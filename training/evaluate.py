@@ -60,10 +60,9 @@ def decide(pipeline: Pipeline, examples: Sequence[Example]) -> list[Decision]:
 
 def held_out(bundle: Bundle) -> dict[str, list[Example]]:
     """What the bundle was never trained on, see `training.corpus.read_parts`: `test` and `rare`."""
-    parts = read_parts()
-    if reviewed := reviewed_before(bundle):
-        return {name: part for name, part in without(parts, reviewed).items() if name in ("test", "rare")}
-    return {"test": parts["test"], "rare": parts["rare"]}
+    parts, reviewed = read_parts(), reviewed_before(bundle)
+    held = {name: parts[name] for name in ("test", "rare")}
+    return without(held, reviewed) if reviewed else held
 
 
 def summarise(examples: Sequence[Example], decisions: Sequence[Decision]) -> dict[str, Any]:

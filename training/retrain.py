@@ -1,10 +1,9 @@
 """Better weights from reviewed logs: `python -m training.retrain review.jsonl --out build/retrained`.
 
 Goes on from a bundle with its own utterances plus the reviewed ones, which the new bundle keeps: it knows what it was
-trained on, and the next retraining learns them too. The new bundle is written only when it passes the
-gate: on the validation part it may not lose label accuracy nor act on more utterances that ask for nothing. What was
-reviewed, and what is near it, is taken out of the parts that calibrate and measure: nothing is certified on what was
-trained on.
+trained on, and the next retraining learns them too. The new bundle is written only when it passes the gate: on the
+validation part it may not lose label accuracy nor act on more utterances that ask for nothing. What was reviewed, and
+what is near it, is taken out of the parts that calibrate and measure: nothing is certified on what was trained on.
 """
 
 from __future__ import annotations

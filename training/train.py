@@ -225,8 +225,8 @@ class Run:
         if not (self.folder / STATE).is_file():
             return
         state = torch.load(self.folder / STATE, weights_only=True)
-        saved = state["made_of"]
-        if odd := [name for name, value in self.made_of.items() if saved[name] != value]:
+        made_of = state.get("made_of", {})
+        if odd := [name for name, value in self.made_of.items() if made_of.get(name) != value]:
             other = f"{self.folder / STATE} belongs to another {' and another '.join(odd)}"
             raise ShadowIntentError(f"{other}; remove the folder or give another")
         with torch.no_grad():

@@ -102,8 +102,8 @@ def _require_text(request: intent_pb2.Request, context: grpc.ServicerContext) ->
 
 def _message(request: intent_pb2.Request, answer: Answer, bundle_id: str, latency_ms: float) -> intent_pb2.Answer:
     steps = [
-        intent_pb2.Step(label=label, slots=intent_pb2.Slots(**slots.as_dict(), little=slots.little))
-        for label, slots in ((step.label, step.slots) for step in answer.steps)
+        intent_pb2.Step(label=step.label, slots=intent_pb2.Slots(**step.slots.as_dict(), little=step.slots.little))
+        for step in answer.steps
     ]
     return intent_pb2.Answer(
         utterance_id=request.utterance_id,

@@ -30,7 +30,7 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import robot_state_from_msg, stamp_to_ns
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.run import Spinner
-from shadow_intent.robot import AVOIDANCE_GET, RobotState
+from shadow_intent.robot import QUERIES, RobotState
 
 ROWS = 12
 """Utterances that are shown."""
@@ -113,7 +113,7 @@ class Watcher(Node):
             line.effect_ms = (now - stamp_to_ns(line.intent.header.stamp)) * 1e-6
 
     def _on_request(self, service: str, message: Request) -> None:
-        if (service, message.header.identity.api_id) != ("obstacles_avoid", AVOIDANCE_GET):  # asked once a second
+        if (service, message.header.identity.api_id) not in QUERIES:
             self._sent = f"{api_name(service, message.header.identity.api_id)} {message.parameter}"
 
     def _on_state(self, message: SportModeState) -> None:

@@ -27,7 +27,7 @@ from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import stamp_from_ns
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.run import Spinner
-from shadow_intent.robot import AVOIDANCE_GET
+from shadow_intent.robot import QUERIES
 
 SETTLE_S = 0.2
 """Topics are not ordered among each other: a story is over when nothing came for this long."""
@@ -231,7 +231,7 @@ class Witness(Node):
         self._add("statuses", message)
 
     def _on_request(self, service: str, message: Request) -> None:
-        if (service, message.header.identity.api_id) != ("obstacles_avoid", AVOIDANCE_GET):  # asked once a second
+        if (service, message.header.identity.api_id) not in QUERIES:
             self._add("requests", Sent(service, message.header.identity.api_id, message.parameter, time.monotonic()))
 
 

@@ -16,7 +16,7 @@ from shadow_intent import msg
 from shadow_intent.intent import NO_SLOTS, Slots, Source
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_to_msg
-from shadow_intent.robot import AVOIDANCE_GET
+from shadow_intent.robot import QUERIES
 
 
 class Person(Node):
@@ -37,8 +37,8 @@ class Person(Node):
         self._spoken = 0
 
     def _on_request(self, service: str, request: Request) -> None:
-        """Commands; that skill_node asks whether obstacles are avoided is none."""
-        if (service, request.header.identity.api_id) != ("obstacles_avoid", AVOIDANCE_GET):
+        """Commands; what skill_node only asks is none."""
+        if (service, request.header.identity.api_id) not in QUERIES:
             self.requests.append(request)
 
     def matched(self) -> bool:
