@@ -16,6 +16,7 @@ _WORDS = (
     (re.compile(r"(?<=ty )(?:tree|free)\b"), lambda m: "three"),
     (re.compile(r"(?<=ty )ate\b"), lambda m: "eight"),
     (re.compile(r"\b(?:360 ?s|three sixties)\b"), lambda m: "spins"),
+    (re.compile(r"(?<=\bpi) ?(?:divided by|by|/) ?(?=\w)"), lambda m: " over "),
 )
 _HAN_DIGIT = "一二两三四五六七八九"
 _HAN = (
@@ -25,11 +26,14 @@ _HAN = (
     (re.compile(rf"(?<=[{_HAN_DIGIT}十百])[部布不](?![{_HAN_DIGIT}]|[\u3400-\u9fff])"), "步"),
     (re.compile(rf"(?<=[十百千]) +(?=[零{_HAN_DIGIT}])"), ""),  # "四十 五度"
     (re.compile(r"一一(?=[个下次圈步米])"), "一"),
+    (re.compile(r"(?<=分之)派|(?<=转)派(?=弧度|除以|[/÷])"), "一派"),
+    (re.compile(r"(?<=派)(?:除以|[/÷])"), " over "),
 )
 
 
 def heard_as_meant(text: str) -> str:
     """The text, lower case and in simplified characters, with such confusions put right."""
+    text = text.replace("π", " pi " if text.replace("π", "").isascii() else "派")
     for pattern, meant in _WORDS if text.isascii() else _HAN:
         text = pattern.sub(meant, text)
     return text

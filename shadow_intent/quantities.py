@@ -83,6 +83,8 @@ class Reader(Words):
                 return None
         if self.word(start) == "one" and self.word(start - 1) in units.POINTING:
             return None
+        if self.word(start) in ("five", "5") and self.word(start - 1) == "high":
+            return None
         amount = self._amount(start)
         if amount is None:
             return self._indefinite(start)
@@ -100,7 +102,7 @@ class Reader(Words):
             return ranged or self._uncounted(start, i, value, fraction)
         kind, factor, end = unit
         said = (" " if self.word(at).isascii() else "").join(self.word(k) for k in range(at, end))
-        value, end = self._remainder(value, end)
+        value, end = self._over(*self._remainder(value, end))
         if ranged is None:
             ranged = self._ranged_after(start, value, at, end)
         if ranged is not None:
@@ -123,10 +125,18 @@ class Reader(Words):
         for n in (2, 1) if word in units.WHOLE_HEADS else ():
             named = units.WHOLE.get((" " if word.isascii() else "").join(self.word(start + k) for k in range(n)))
             if named:
-                split = self.value(start + n + 1) if self.word(start + n) == "over" else None  # "pi over two"
-                end = start + n if split is None else start + n + 2
-                return Quantity(named[1] / (split or 1.0), named[0], start, end, named[1])
+                value, end = self._over(named[1], start + n)
+                return Quantity(value, named[0], start, end, named[1])
         return None
+
+    def _over(self, value: float, end: int) -> tuple[float, int]:
+        """Behind pi, with its divisor and its unit: "two pi over three radians", "派除以四弧度"."""
+        if self.word(end - 1) not in ("pi", "派"):
+            return value, end
+        divisor = self.value(end + 1) if self.word(end) == "over" else None
+        value, end = (value / divisor, end + 2) if divisor else (value, end)
+        unit = self._unit(end)
+        return value, unit[2] if unit and unit[1] == units.UNITS["radians"][1] else end
 
     def _ranged(self, start: int, value: float, end: int) -> Quantity | None:
         """No single number before a unit: "two to three", "between two and three", "两三", "十几"."""
