@@ -18,6 +18,7 @@ _WORDS = (
     (re.compile(r"\b(?:360 ?s|three sixties)\b"), lambda m: "spins"),
     (re.compile(r"(?<=\bpi) ?(?:divided by|by|/) ?(?=\w)"), lambda m: " over "),
 )
+_PI = re.compile(r" ?π ?")
 _HAN_DIGIT = "一二两三四五六七八九"
 _HAN = (
     (re.compile(rf"(?<=[{_HAN_DIGIT}])[时是实石识食](?=[{_HAN_DIGIT}]?度)"), "十"),  # "九时度"
@@ -33,7 +34,7 @@ _HAN = (
 
 def heard_as_meant(text: str) -> str:
     """The text, lower case and in simplified characters, with such confusions put right."""
-    text = text.replace("π", " pi " if text.replace("π", "").isascii() else "派")
+    text = _PI.sub(" pi " if _PI.sub("", text).isascii() else "派", text)
     for pattern, meant in _WORDS if text.isascii() else _HAN:
         text = pattern.sub(meant, text)
     return text

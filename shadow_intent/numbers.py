@@ -222,15 +222,16 @@ def _number(tokens: list[Token], words: list[str], found: dict[int, _Number], i:
     if first is None:
         return _decimals(found, i + 1) if words[i] == "point" else None
     second = found.get(first.end) or _written(tokens, first.end)
-    if second is None or not (len(first.digits) == 1 and first.value):
+    if second is None or (len(first.digits) != 1 and first.digits[0] != "0"):
         return first.value, first.end
-    if 10 <= second.value < 100 or (second.digits[0] == "0" and len(second.digits) == 2):
+    if first.value and (10 <= second.value < 100 or (second.digits[0] == "0" and len(second.digits) == 2)):
         return first.value * 100 + second.value, second.end  # "one eighty", "one oh five"
     run, end = "", i
     while (number := found.get(end)) and number.digits.isdigit() and len(number.digits) <= 2:
         run, end = run + number.digits, number.end
-    spelled = end < len(words) and words[end].startswith("degree")  # "three zero degrees"; "one two three" counts
-    return (float(run), end) if spelled else (first.value, first.end)
+    degrees = end < len(words) and words[end].startswith("degree")  # "three zero degrees"
+    bearing = len(run) == 3 and run not in "0123456789876543210"  # "two seven zero"; "one two three" counts
+    return (float(run), end) if degrees or bearing else (first.value, first.end)
 
 
 def _written(tokens: list[Token], i: int) -> _Number | None:

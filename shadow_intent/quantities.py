@@ -79,7 +79,7 @@ class Reader(Words):
             return whole
         if self.word(start) == "一" and self.word(start + 1) in units.IDIOMS:
             measured = self.word(start + 1) == "个" and (self.word(start + 2) == "半" or self._unit(start + 2))
-            if not measured:
+            if not measured and self.word(start + 1) + self.word(start + 2) != "点钟":
                 return None
         if self.word(start) == "one" and self.word(start - 1) in units.POINTING:
             return None
@@ -126,7 +126,8 @@ class Reader(Words):
             named = units.WHOLE.get((" " if word.isascii() else "").join(self.word(start + k) for k in range(n)))
             if named:
                 value, end = self._over(named[1], start + n)
-                return Quantity(value, named[0], start, end, named[1])
+                more, end = self._added(end) or (0.0, end)  # "a right angle and a half"
+                return Quantity(value + more * named[1], named[0], start, end, named[1])
         return None
 
     def _over(self, value: float, end: int) -> tuple[float, int]:
@@ -255,9 +256,9 @@ class Reader(Words):
         if fraction:
             alone = self.word(start) != "半" or self.ends(end)  # "半张脸"
             return Quantity(value, "part" if value < 1 and alone else "bare", start, end)
-        counting_in = start > 0 and self.value(start - 1) is not None  # "one, two, three, jump"
         if value > 1 and self.word(end) == "of" and self.word(end + 1) in ("them", "those", "these"):
             return Quantity(value, "noun", start, end + 2)
+        counting_in = start > 0 and self.value(start - 1) is not None  # "one, two, three, jump"
         if counting_in or self.word(end) == "of" or self.word(start) == "一":  # "one of your jumps"; 一 as an article
             return Quantity(value, "bare", start, end)
         at = self._thing(start, end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shadow_intent import units
-from shadow_intent.numbers import Token, tokenize
+from shadow_intent.numbers import BREAK, Token, tokenize
 
 _ONE = ("one", "1")
 
@@ -50,6 +50,12 @@ class Words:
     def ends(self, i: int) -> bool:
         """Whether nothing more is said about what came before `i`."""
         return self.word(i) in units.ENDS
+
+    def counts_in(self, i: int) -> bool:
+        """Whether the number at `i` ends a count before something else: "one, two, three, jump"."""
+        before, own = self.value(i - 2), self.value(i)
+        counted = self.word(i - 1) == BREAK and before is not None and own is not None and abs(before - own) == 1
+        return counted and self.word(i + 2) != ""
 
     def dismissed(self, q: Quantity) -> bool:
         """Said, but not asked for: negated, numbered, one by one, a rate, past, or of something else."""

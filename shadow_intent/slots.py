@@ -187,7 +187,7 @@ def _counts(read: Reader, label: str) -> _Found:
         elif q.kind in ("noun", "turn"):
             weak += [(q.value, q)] if q.value.is_integer() and q.value <= _LARGEST_BARE_COUNT else []
         elif _counts_alone(q, read) and (label in ("spin", "jump") or read.word(q.start - 1) == "so"):
-            weak.append((q.value, q))
+            weak = [] if read.counts_in(q.start) else [*weak, (q.value, q)]
     if said or weak:
         return said or weak
     if label == "spin" and _fully(read):

@@ -183,6 +183,7 @@ MARKERS = re.compile(r"\b(?:no|wait|sorry|actually|rather|i mean|make (?:it|that
 """Between two numbers these make the second a correction of the first."""
 GESTURE_NOUNS = _words(
     "stretch stretches stretching dance dances pose poses bow bows heart hearts roll rolls rolling rollovers "
+    "curtsey curtseys curtsy curtsies tuck tucks "
     "wiggle wiggles jump jumps hop hops leap leaps bounces pounce pounces lunges flip flips backflip backflips "
     "frontflip frontflips somersault somersaults handstand handstands headstands spin spins twirl twirls wave "
     "waves fives cheers doughnut doughnuts donut donuts pirouette pirouettes shake shakes hugs circle circles lap "
@@ -209,7 +210,7 @@ NORMAL = re.compile(
 SLOW = re.compile(
     r"\b(?:slow(?! mo)|(?<!the )slow mo(?:tion)?|slowly|slower|low speed|gingerly|leisurely|unhurried(?:ly)?"
     r"|snails? pace|at a crawl)\b"
-    r"|(?<![别])慢(?!动作|镜头|动)|缓缓|缓步|低速|徐徐|蜗牛|龟速"
+    r"|(?<![别])慢(?!动作|镜头|动)|缓缓|缓步|低速|徐徐|悠着|蜗牛|龟速"
     r"|\b(?:not|dont|dont go)(?: \w+)? (?:too|so) (?:fast|quick|quickly)\b"
     r"|(?:别|不要|不用)[走跑转动做跳]?(?:那么|太|这么)快"
 )
