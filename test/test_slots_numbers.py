@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from cn2an import an2cn, cn2an
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import constants
 
@@ -83,11 +84,13 @@ def test_han_numerals_are_read_as_cn2an_reads_them(n: int) -> None:
 
 
 @given(st.text("零一二两三四五六七八九十百千万", max_size=6))
+@example("十万零五")
 def test_whatever_cn2an_takes_for_a_numeral_is_the_same_number_here(text: str) -> None:
     try:
         expected = cn2an(text, "strict")
     except ValueError:
         return
+    assume(not re.search("零[百千万]", text))  # cn2an reads "零百" as a hundred; nobody says so
     assert han_number(text) == expected
 
 
