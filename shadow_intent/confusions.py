@@ -15,6 +15,10 @@ _WORDS = (
     (re.compile(r"\bniner\b"), lambda m: "nine"),
     (re.compile(r"(?<=ty )(?:tree|free)\b"), lambda m: "three"),
     (re.compile(r"(?<=ty )ate\b"), lambda m: "eight"),
+    (
+        re.compile(r"\b(?:decimal|dot)(?= (?:oh|zero|one|two|three|four|five|six|seven|eight|nine)\b)"),
+        lambda m: "point",
+    ),
     (re.compile(r"\b(?:360 ?s|three sixties)\b"), lambda m: "spins"),
     (re.compile(r"(?<=\bpi) ?(?:divided by|by|/) ?(?=\w)"), lambda m: " over "),
 )

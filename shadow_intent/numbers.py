@@ -54,7 +54,8 @@ _HAN_GAP = re.compile(
 )
 """Within a numeral that a recogniser cut into characters: "三 十 五", "1 5 度"."""
 _COUNTING = re.compile(r"一二三?四?五?|一二一|五?四?三二一")
-"""Said aloud before something happens; no number."""
+"""Said aloud before something happens; no number, unless it is measured: "一二三度"."""
+_MEASURED = re.compile("度|米|厘米|毫米|公分|秒")
 _NEIGHBOURS = re.compile(r"([一二两三四五六七八])([二两三四五六七八九])([十百千万]*)")
 _ENDLESS = frozenset(["inf", "infinity", "infinite", "infinitely", "endless", "endlessly", "forever", "eternity"])
 _ENDLESS_SIGNS = "∞|无限|无穷|无尽|无数|永远"
@@ -95,7 +96,7 @@ def _token(found: re.Match[str]) -> Token:
         below, above = (_either(part) for part in text.split("分之"))
         return Token(text, above / below if below else math.nan)
     if found.lastgroup == "han":
-        if _COUNTING.fullmatch(text):
+        if _COUNTING.fullmatch(text) and not _MEASURED.match(found.string, found.end()):
             return Token(text)
         if between := _between(text):
             return Token(text, math.nan, between=between)
@@ -202,8 +203,11 @@ class _Number:
 def _join(tokens: list[Token]) -> list[Token]:
     """Runs of English number words become one number token each."""
     words = [token.text for token in tokens]
-    for i in range(1, len(words) - 1):
-        if words[i] in ("oh", "o") and words[i - 1] in _DIGIT_WORDS | {"point"} and words[i + 1] in _DIGIT_WORDS:
+    decimals = False
+    for i in range(1, len(words)):
+        within = words[i - 1] in _DIGIT_WORDS and i + 1 < len(words) and words[i + 1] in _DIGIT_WORDS
+        decimals = words[i - 1] == "point" or (decimals and words[i - 1] in _DIGIT_WORDS)
+        if words[i] in ("oh", "o") and (within or decimals):
             words[i] = "zero"
     numbers = find_numbers([_Word(word) for word in words], "en", 0.0)
     found = {n.start: _Number(n.value, n.text, n.end) for n in numbers if not n.is_ordinal}
@@ -229,9 +233,10 @@ def _number(tokens: list[Token], words: list[str], found: dict[int, _Number], i:
     run, end = "", i
     while (number := found.get(end)) and number.digits.isdigit() and len(number.digits) <= 2:
         run, end = run + number.digits, number.end
-    degrees = end < len(words) and words[end].startswith("degree")  # "three zero degrees"
+    unit = words[end] if end < len(words) else ""
+    measured = unit.startswith("degree") or (len(run) > 2 and unit.startswith(("centi", "milli", "cm", "mm")))
     bearing = len(run) == 3 and run not in "0123456789876543210"  # "two seven zero"; "one two three" counts
-    return (float(run), end) if degrees or bearing else (first.value, first.end)
+    return (float(run), end) if measured or bearing else (first.value, first.end)
 
 
 def _written(tokens: list[Token], i: int) -> _Number | None:

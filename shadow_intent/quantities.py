@@ -6,14 +6,15 @@ import math
 from dataclasses import replace
 
 from shadow_intent import units
+from shadow_intent.amounts import Amounts
 from shadow_intent.numbers import BREAK
-from shadow_intent.quantity import Quantity, Words
+from shadow_intent.quantity import Quantity
 
 _LONGEST_CORRECTION = 4  # words between a quantity and the bare number that corrects it
 _SUMMED: tuple[list[str], ...] = ([], ["and"], ["零"], ["又"])  # between the parts of "one minute thirty seconds"
 
 
-class Reader(Words):
+class Reader(Amounts):
     """The tokens of one utterance, and the quantities read from them."""
 
     def __init__(self, text: str) -> None:
@@ -169,49 +170,6 @@ class Reader(Words):
             return None
         return self._amount(i + 2 if self.word(i + 1) in units.HEDGES else i + 1)
 
-    def _amount(self, i: int) -> tuple[float, int] | None:
-        """A number with its fraction ("two and a half", "three quarters", "half"), and where it ends."""
-        value = self.value(i)
-        if value is None:
-            return self._amount_in_words(i)
-        following = self.word(i + 1)
-        share = units.FRACTIONS.get(following) or units.RARE_FRACTIONS.get(following)
-        if share and following != "半":
-            return value * share, i + 2
-        added = self._added(i + 1)
-        if added:
-            return value + added[0], added[1]
-        return (value * 12, i + 2) if following == "dozen" else (value, i + 1)
-
-    def _amount_in_words(self, i: int) -> tuple[float, int] | None:
-        """ "a couple of", "half", "a third of", "half a dozen", and what a recogniser wrote for a number."""
-        word, following = self.word(i), self.word(i + 1)
-        if word in units.GROUPS:
-            return units.GROUPS[word], i + 2 if following == "of" else i + 1
-        plural = following.endswith("s") or following == "feet" or not following.isascii()
-        pair = word in ("俩", "仨") and (self._gesture(i + 1) or self.word(i + 1) in units.MEASURES)
-        if word in units.HOMOPHONES and plural and (pair or self._unit(i + 1)):
-            return units.HOMOPHONES[word], i + 1
-        if word in units.RARE_FRACTIONS and following == "of":
-            return units.RARE_FRACTIONS[word], i + 1
-        if word not in units.FRACTIONS:
-            return None
-        dozen = i + 2 if following == "a" else i + 1
-        return (
-            (units.FRACTIONS[word] * 12, dozen + 1) if self.word(dozen) == "dozen" else (units.FRACTIONS[word], i + 1)
-        )
-
-    def _added(self, i: int) -> tuple[float, int] | None:
-        """What "and a half", "and three quarters" or "又二分之一" at `i` adds, and where it ends."""
-        if self.word(i) not in ("and", "n", "又"):
-            return None
-        count = self.value(i + 1)
-        if count is not None and ("分之" in self.word(i + 1) or "/" in self.word(i + 1)):
-            return count, i + 2
-        i += 2 if count is not None or self.word(i + 1) in ("a", "an") else 1
-        share = units.FRACTIONS.get(self.word(i))
-        return ((1.0 if count is None else count) * share, i + 1) if share else None
-
     def _remainder(self, value: float, end: int) -> tuple[float, int]:
         """With what follows the unit: "a metre and a half", "两米半", "一米五" (1.5)."""
         added = self._added(end)
@@ -219,6 +177,8 @@ class Reader(Words):
             return value + added[0], added[1]
         if self.word(end) == "半" and not self._unit(end + 1):
             return value + 0.5, end + 1
+        if "分之" in self.word(end) and not self._unit(end + 1):
+            return value + (self.value(end) or math.nan), end + 1  # "一米三分之二"
         hundredths = self.value(end)
         ends = self.ends(end + 1) or self.word(end + 1) == "at"
         if self.word(end - 1) in units.METRES and hundredths and 10 <= hundredths < 100 and ends:
@@ -284,32 +244,3 @@ class Reader(Words):
         while self.word(at) in units.MEASURES and at < end + 6 and not self._gesture(at):
             at += 1
         return at + 1 if self._gesture(at) else None
-
-    def _gesture(self, i: int) -> bool:
-        return any("".join(self.word(i + k) for k in range(n)) in units.GESTURE_NOUNS for n in (1, 2, 3))
-
-    def _skip(self, i: int, articles: bool = False) -> int:
-        """Past "of", adjectives, measure words and, after a fraction, articles."""
-        while self.word(i) == "of" or self.word(i) in units.ADJECTIVES or (articles and self.word(i) in units.ARTICLES):
-            i += 1
-        return i
-
-    def _unit(self, i: int) -> tuple[str, float, int] | None:
-        """Kind, factor and end of the longest unit at `i`."""
-        word, following = self.word(i), self.word(i + 1)
-        if 1 < len(word) < len(following) and following.startswith(word) and following in units.UNITS and word != "in":
-            return self._unit(i + 1)  # stammered: "two me metres"
-        if word not in units.UNIT_HEADS:
-            return None
-        if len(word) == 1 and word.isascii() and self.value(i - 1) is None:
-            return None  # "一个s型造型"
-        if word == "分" and (self.value(i + 1) is not None or self.word(i + 1) == "半"):
-            return "s", 60.0, i + 1  # "一分三十秒"; "一百分" is a mark
-        if (word == "in" and self.value(i - 1) is None) or (word == "下" and self.word(i - 1) == "个"):
-            return None  # "like a crab in a bucket", "一个下犬式"
-        space = " " if word.isascii() else ""
-        for n in range(min(3, len(self.tokens) - i), 0, -1):
-            unit = units.UNITS.get(space.join(self.word(i + k) for k in range(n)))
-            if unit:
-                return *unit, i + n
-        return None

@@ -89,18 +89,14 @@ def _heads(names: Iterable[str]) -> frozenset[str]:
 UNIT_HEADS, WHOLE_HEADS = _heads(UNITS), _heads(WHOLE)
 """Most words are none, which saves the search for the longest name."""
 FRACTIONS = {"half": 1 / 2, "halves": 1 / 2, "半": 1 / 2, "halfway": 1 / 2, "quarter": 1 / 4, "quarters": 1 / 4}
-RARE_FRACTIONS = {"third": 1 / 3, "thirds": 1 / 3, "fifth": 1 / 5, "fifths": 1 / 5, "sixth": 1 / 6, "sixths": 1 / 6}
-RARE_FRACTIONS |= {
-    "fourth": 1 / 4,
-    "fourths": 1 / 4,
-    "seventh": 1 / 7,
-    "sevenths": 1 / 7,
-    "ninth": 1 / 9,
-    "ninths": 1 / 9,
-}
-RARE_FRACTIONS |= {"twelfth": 1 / 12, "twelfths": 1 / 12, "sixteenth": 1 / 16, "sixteenths": 1 / 16}
-RARE_FRACTIONS |= {"eighth": 1 / 8, "eighths": 1 / 8, "tenth": 1 / 10, "tenths": 1 / 10}
-"""Also ordinals ("the third"): only "a third of" is a fraction."""
+_ORDINALS = dict(enumerate(("third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"), start=3))
+_ORDINALS |= dict(enumerate(("eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth"), start=11))
+_ORDINALS |= dict(enumerate(("seventeenth", "eighteenth", "nineteenth", "twentieth"), start=17))
+_ORDINALS |= {30: "thirtieth", 40: "fortieth", 50: "fiftieth", 60: "sixtieth", 100: "hundredth", 1000: "thousandth"}
+RARE_FRACTIONS = {name + plural: 1 / n for n, name in _ORDINALS.items() for plural in ("", "s")}
+"""Also ordinals ("the third"): fractions only behind a number or an article, or before "of" and a unit."""
+TENS = _words("twenty thirty forty fifty sixty seventy eighty ninety hundred thousand")
+"""Before an ordinal these make another of it: "a twenty fourth"."""
 SHARES = FRACTIONS.keys() | RARE_FRACTIONS.keys()
 ADVERBS = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
 MULTIPLES = {"single": 1.0, "double": 2.0, "triple": 3.0, "quadruple": 4.0}

@@ -35,6 +35,7 @@ def english(n: int, joint: str = " and ") -> str:
 
 
 tenths = st.integers(1, 10_000)
+HAN = dict(zip("123456789", "一二三四五六七八九", strict=True)).__getitem__
 TRADITIONAL = str.maketrans("两点万", "兩點萬")
 
 
@@ -134,6 +135,49 @@ def test_fractions_parse_back(above: int, below: int) -> None:
     texts.append(f"{english(above)} {name}{'s' if above > 1 else ''} of a metre")
     for text in texts:
         assert parse(text, "move_left").distance_m == pytest.approx(above / below, abs=1e-3)
+
+
+ORDINALS = ["third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"]
+ORDINALS += [f"{ten}teenth" for ten in ("thir", "four", "fif", "six", "seven", "eigh", "nine")] + ["twentieth"]
+"""Denominators from 3 on."""
+
+
+@given(st.integers(1, 99), st.integers(3, 20), st.data())
+def test_whole_numbers_with_any_fraction_parse_back(whole: int, below: int, data: st.DataObject) -> None:
+    above = data.draw(st.integers(1, below - 1))
+    name, n = ORDINALS[below - 3], english(whole)
+    share = f"{'a' if above == 1 else english(above)} {name}{'s' if above > 1 else ''}"
+    han = f"{an2cn(below)}分之{an2cn(above)}"
+    texts = [f"{n} and {share} metres", f"{n} metres and {share}", f"{n} and {share.replace(' ', '-')} metres"]
+    texts += [f"{an2cn(whole)}又{han}米", f"{an2cn(whole)}米{han}", f"{an2cn(whole)}米又{han}"]
+    for text in texts:
+        assert parse(text, "move_forward").distance_m == pytest.approx(whole + above / below, abs=1e-3), text
+
+
+@given(st.integers(0, 99), st.text("0123456789", min_size=1, max_size=3))
+def test_decimals_said_digit_by_digit_parse_back(whole: int, digits: str) -> None:
+    value = float(f"{whole}.{digits}")
+    assume(value >= 0.01)
+    for zero, point in (("zero", "point"), ("oh", "point"), ("zero", "decimal"), ("zero", "dot")):
+        spoken = " ".join(zero if d == "0" else ONES[int(d)] for d in digits)
+        text = f"{english(whole)} {point} {spoken} metres"
+        assert parse(text, "move_forward").distance_m == pytest.approx(value), text
+
+
+@given(st.text("123456789", min_size=2, max_size=3))
+def test_degrees_said_digit_by_digit_parse_back(digits: str) -> None:
+    for text in (f"turn left {' '.join(ONES[int(d)] for d in digits)} degrees", f"左转{''.join(map(HAN, digits))}度"):
+        slots, unclear = read(text, "turn_left")
+        assert unclear is not None or slots.angle_deg == int(digits), text
+
+
+@given(st.integers(1, 99), st.integers(1, 99), st.sampled_from(ORDINALS))
+def test_odd_fractions_are_read_or_refused_and_never_cut_short(whole: int, above: int, name: str) -> None:
+    below = ORDINALS.index(name) + 3
+    for text in (f"{english(whole)} and {english(above)} {name}s metres", f"{english(above)} {name}s of a metre"):
+        slots, unclear = read(text, "move_forward")
+        exact = above / below + (0 if text.endswith("of a metre") else whole)
+        assert unclear is not None or slots.distance_m == pytest.approx(exact, abs=1e-3), text
 
 
 @given(st.integers(1, 99), st.integers(1, 99))
