@@ -11,7 +11,7 @@ from typing import Any
 
 from shadow_intent.errors import BundleError, ConfigError
 from shadow_intent.resources import default_bundle
-from shadow_intent.route import Policy
+from shadow_intent.route import NEVER, Policy
 
 FORMAT = 2
 MANIFEST = "bundle.json"
@@ -28,7 +28,7 @@ FILES = (MODEL, SHADOW, SHADOW_CONFIG, TOKENIZER, VOCABULARY, NEW_ROWS, SAMPLES,
 ROBOT_FILES = (MODEL, TOKENIZER, SAMPLES, MANIFEST)
 """What the robot runs on; the others are the cloud's."""
 MAX_BYTES = 40 * 2**20
-MAX_ROBOT_BYTES = 12 * 2**20
+MAX_ROBOT_BYTES = 12 * 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +157,18 @@ def _manifest(values: dict[str, Any]) -> Manifest:
         raise ValueError(f"max_tokens is {values['max_tokens']!r}, expected a whole number >= 1")
     if not isinstance(values["files"], dict):
         raise ValueError(f"files is {values['files']!r}, expected an object of names and hashes")
-    return Manifest(**{**values, "labels": labels, "policy": Policy(**values["policy"])})
+    policy = Policy(**values["policy"])
+    _check_certificate(values["certificate"], policy)
+    return Manifest(**{**values, "labels": labels, "policy": policy})
+
+
+def _check_certificate(certificate: Any, policy: Policy) -> None:
+    """A policy may be stricter than what was certified, not laxer. Raises ValueError."""
+    if not isinstance(certificate, dict) or not isinstance(certificate.get("ignoring", {}), dict):
+        raise ValueError(f"certificate is {certificate!r}, expected an object")
+    for part, name in ((certificate, "accept"), (certificate.get("ignoring", {}), "ignore")):
+        least = part["accept"] if part.get("valid") else 0.0
+        if getattr(policy, name) < least:
+            raise ValueError(f"policy {name} is {getattr(policy, name)}, below the certified threshold {least}")
+    if certificate and not certificate.get("valid") and policy.accept < NEVER:
+        raise ValueError(f"policy accept is {policy.accept} without a certificate, expected {NEVER}")

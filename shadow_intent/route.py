@@ -141,10 +141,10 @@ def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:
     if not sure:
         close = f"{p.label} {p.probability:.2f} / {p.runner_up} {p.runner_up_probability:.2f}"
         return Route.REMOTE, f"top two too close: {close}"
+    if least >= NEVER:
+        return Route.REMOTE, f"no threshold is certified: p({p.label}) = {p.probability:.2f}"
     if p.probability < least:
         return Route.REMOTE, f"unsure: p({p.label}) = {probability} < {threshold}, next {p.runner_up}"
-    if least >= NEVER:
-        return Route.REMOTE, f"no threshold is certified: p({p.label}) = {probability}"
     if p.cut and p.label not in CAUTIOUS:
         return Route.REMOTE, f"p({p.label}) = {probability}, but only the beginning was read: it is too long"
     return Route.SKILL, f"p = {probability} ≥ {threshold}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import binomtest
 
 from shadow_intent import bundle as layout
 from shadow_intent.bundle import MAX_BYTES, MAX_ROBOT_BYTES, Bundle, write_manifest
@@ -39,6 +40,15 @@ def test_the_bundle_fits_the_skills_the_budget_and_this_machine(bundle_folder: P
     assert set(bundle.labels) == set(load_skills().skills)
     assert IntentClassifier(bundle).self_check() >= 0.0
     assert bundle.manifest.base["licence"] == "Apache-2.0" and "Apache" in (bundle_folder / "NOTICE").read_text()
+
+
+def test_the_shipped_certificate_is_what_its_numbers_say() -> None:
+    certificate = Bundle.load().manifest.certificate
+    for part, epsilon in ((certificate, 0.005), (certificate["ignoring"], 0.01)):
+        bound = binomtest(part["wrong"], part["n"], alternative="less").proportion_ci(0.95, "exact").high
+        assert part["valid"] and bound == pytest.approx(part["bound"], abs=1e-6) and bound <= epsilon == part["epsilon"]
+    policy = Bundle.load().policy
+    assert (policy.accept, policy.ignore) == (certificate["accept"], certificate["ignoring"]["accept"])
 
 
 def test_writing_the_manifest_again_gives_the_same_bundle(copy: Path) -> None:
@@ -80,6 +90,13 @@ def test_one_altered_byte_is_found(copy: Path, name: str) -> None:
         ({"policy": {"bravery": 1.0}}, "bravery"),
         ({"colour": "red"}, "expected the keys base, certificate, files"),
         ({"max_tokens": "64"}, "max_tokens is '64', expected a whole number"),
+        ({"certificate": []}, r"certificate is \[\], expected an object"),
+        ({"certificate": {"valid": True, "accept": 0.9999}}, "below the certified threshold 0.9999"),
+        (
+            {"certificate": {"valid": True, "accept": 0.5, "ignoring": {"valid": True, "accept": 0.9999}}},
+            "policy ignore is .* below",
+        ),
+        ({"certificate": {"valid": False}}, "without a certificate, expected 1.0"),
         ({"files": []}, r"files is \[\], expected an object"),
     ],
 )

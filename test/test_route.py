@@ -100,10 +100,14 @@ def test_what_may_be_meant_for_the_robot_is_not_ignored(probability: float, to: 
     assert (decision.route, decision.reason) == (to, reason)
 
 
-def test_without_a_certificate_no_skill_runs_however_sure_the_classifier_is() -> None:
-    prediction = Prediction("sit", 1.0, "lie_down", 0.0, latency_ms=1.0)
+@pytest.mark.parametrize("probability", [0.6, 0.97, 1.0])
+def test_without_a_certificate_no_skill_runs_however_sure_the_classifier_is(probability: float) -> None:
+    prediction = Prediction("sit", probability, "lie_down", 0.0, latency_ms=1.0)
     decision = route(Utterance("sit"), prediction, NO_SLOTS, replace(POLICY, accept=1.0))
-    assert (decision.route, decision.reason) == (Route.REMOTE, "no threshold is certified: p(sit) = 1.00")
+    assert (decision.route, decision.reason) == (
+        Route.REMOTE,
+        f"no threshold is certified: p(sit) = {probability:.2f}",
+    )
 
 
 def test_what_was_not_read_to_the_end_is_not_done_unless_it_is_a_stop() -> None:

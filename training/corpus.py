@@ -38,8 +38,12 @@ REPLIES = DATA / "replies"
 LANGUAGES = ("en", "zh")
 NEAR_DUPLICATE = 0.8
 """Cosine of character n-grams from which two utterances of one label count as one family."""
-MINIMUM = {"remote": 800, "ignore": 800}
-"""Fewest unique utterances of a label; 80 for all others."""
+FEWEST = 15_000
+"""Unique utterances."""
+MINIMUM = {"remote": 1500, "ignore": 1500}
+"""Fewest unique utterances of a label in a language; 300 for all others."""
+LEAST_SHARE = 0.4
+"""Of each language."""
 
 _SLOTS = re.compile(r"\s*\{([^}]*)\}\s*$")
 
@@ -236,14 +240,19 @@ def digest(examples: Iterable[Example], exchanges: Iterable[Exchange]) -> str:
 
 def problems(examples: Sequence[Example], exchanges: Sequence[Exchange]) -> list[str]:
     """What the data lacks."""
-    counts = Counter(e.label for e in examples)
+    counts = Counter((e.label, e.language) for e in examples)
     found = [
-        f"{label}: {counts[label]} unique utterances, at least {MINIMUM.get(label, 80)} needed"
+        f"{label}, {language}: {counts[label, language]} unique utterances, at least {needed} needed"
         for label in load_skills().skills
-        if counts[label] < MINIMUM.get(label, 80)
+        for language in LANGUAGES
+        if counts[label, language] < (needed := MINIMUM.get(label, 300))
     ]
-    if len(examples) < 6000:
-        found.append(f"{len(examples)} unique utterances, at least 6000 needed")
+    if len(examples) < FEWEST:
+        found.append(f"{len(examples)} unique utterances, at least {FEWEST} needed")
+    for language in LANGUAGES:
+        share = sum(e.language == language for e in examples) / max(1, len(examples))
+        if share < LEAST_SHARE:
+            found.append(f"{language}: {share:.0%} of the utterances, at least {LEAST_SHARE:.0%} needed")
     if len(exchanges) < 600:
         found.append(f"{len(exchanges)} requests with replies, at least 600 needed")
     return found

@@ -60,8 +60,12 @@ class IntentNode(ManagedNode[IntentParams]):
         self.entities.subscribe(interfaces.VOICE_COMMAND, self._on_voice_command)
         self.entities.subscribe(interfaces.VOICE_TEXT, self._on_voice_text)
         self.entities.timer(values.diagnostics_hz, self._diagnose)
-        shown = self._bundle.manifest.certificate.get("reason", "no certificate")
-        self.get_logger().info(f"bundle {self._bundle.bundle_id}: {shown}; log {self.recorder.log.folder}")
+        certificate = self._bundle.manifest.certificate
+        shown = f"bundle {self._bundle.bundle_id}: {certificate.get('reason', 'no certificate')}"
+        if certificate.get("valid"):
+            self.get_logger().info(f"{shown}; log {self.recorder.log.folder}")
+        else:
+            self.get_logger().warning(f"{shown}; skills are left to the cloud; log {self.recorder.log.folder}")
 
     def stand_down(self) -> None:
         """What the cloud still says is dropped, and what waits for the classifier."""
