@@ -38,7 +38,8 @@ from shadow_intent.stop_lexicon import (
     STOP,
     WEAK,
     longest,
-    tokenize,
+    tokens_of,
+    words_of,
 )
 
 _Core = tuple[int, str, list[str]]
@@ -238,7 +239,16 @@ def find(text: str) -> Stop | None:
     """
     if len(text) > MAX_UTTERANCE_CHARS:
         return None
-    tokens = tokenize(_once(text))
+    words = words_of(_once(text))
+    tokens = tokens_of(words)
+    found = _find(tokens, text)
+    if found is None and len(tokens) < len(words):  # "stop it, it hurts", "停下，下面有人"
+        found = _find(tokens_of(words, stammered=False), text)
+    return found
+
+
+def _find(tokens: list[str], text: str) -> Stop | None:
+    """The stop of these tokens of `text`."""
     leading = _command(tokens, free_end=True)
     core, phrase, rest = leading or _clause(tokens) or _within(tokens) or (0, "", [])
     more = _ELSE.among(rest)

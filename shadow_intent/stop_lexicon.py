@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from shadow_intent import stop_phrases_en, stop_phrases_zh
+from shadow_intent.plain import plain
 
 KINDS = ("OPEN", "REQUEST", "ASK", "CLOSE", "REASON", "FAINT", "WEAK", "CEASE", "STOP", "DAMP")
 """What a phrase may be, one bit each. A command is (OPEN | REQUEST)* core (OPEN | REQUEST | CLOSE | ASK | core)* and
@@ -39,8 +40,8 @@ _WORD = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]|[,.!?;:，。！？；：、…�
 _AGAIN = re.compile(r"(stop|whoa|woah|freeze|halt|wait|no)\1+")
 _DOUBLED = re.compile(r"(.)\1+")
 _SIMPLE = str.maketrans(
-    "別動緊斷開電機馬達關鬆車煞剎們轉擺聽話嗎說後來還過夠給趕請麻煩點兒這裡裏個麼為與幫狗寶貝財許準亂趴",
-    "别动紧断开电机马达关松车刹刹们转摆听话吗说后来还过够给赶请麻烦点儿这里里个么为与帮狗宝贝财许准乱趴",
+    "別動緊斷開閉電機馬達關鬆車煞剎們轉擺聽話嗎說後來還過夠給趕請麻煩點兒這裡裏個麼為與幫狗寶貝財許準亂趴",
+    "别动紧断开闭电机马达关松车刹刹们转摆听话吗说后来还过够给赶请麻烦点儿这里里个么为与帮狗宝贝财许准乱趴",
 ) | str.maketrans(
     "進運遙驅應該讓爾歐噢喲攔鬧搖飛衝繼續從時會瀉頭壓邊囉夾纏絞煙燒癱軟勁氣腳瘋險傷門縫線撐總舉釋徹淚無節",
     "进运遥驱应该让尔欧噢哟拦闹摇飞冲继续从时会泻头压边啰夹缠绞烟烧瘫软劲气脚疯险伤门缝线撑总举释彻泪无节",
@@ -49,10 +50,20 @@ _SIMPLE = str.maketrans(
 
 def tokenize(text: str) -> list[str]:
     """Lower-case words, single Han characters and breaks; repetitions are one: panic reads like a calm voice."""
-    plain = text.lower().replace("'", "").replace("\u2019", "").translate(_SIMPLE)
+    return tokens_of(words_of(text))
+
+
+def words_of(text: str) -> list[str]:
+    """What `text` is written of: words, single Han characters, marks and pauses."""
+    found: list[str] = _WORD.findall(plain(text).lower().replace("'", "").translate(_SIMPLE))
+    return found
+
+
+def tokens_of(words: list[str], stammered: bool = True) -> list[str]:
+    """As `tokenize`; unless `stammered`, a word said twice is two words."""
     tokens: list[str] = []
     last = ""
-    for raw in _WORD.findall(plain):
+    for raw in words:
         token = BREAK if not raw[0].isalnum() else raw
         if token == BREAK:
             token = PAUSE if raw.isspace() and "\n" not in raw else BREAK
@@ -61,7 +72,7 @@ def tokenize(text: str) -> list[str]:
         if token in (BREAK, PAUSE):
             if tokens and tokens[-1] not in (BREAK, PAUSE):
                 tokens.append(token)
-        elif token != last:
+        elif token != last or not stammered:
             tokens.append(token)
             last = token
         elif tokens[-1] in (BREAK, PAUSE):

@@ -49,6 +49,15 @@ def test_an_open_request_goes_to_the_cloud(pipeline: Pipeline, text: str) -> Non
     assert pipeline.hear(Utterance(text)).route is Route.REMOTE
 
 
+def test_the_first_utterance_finds_everything_warm(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    hear = Pipeline.hear
+    monkeypatch.setattr(Pipeline, "hear", lambda self, said: heard.append(said.text) or hear(self, said))
+    Pipeline.from_bundle(Bundle.load(bundle_folder))
+    assert {any("\u3400" < c for c in text) for text in heard} == {True, False}  # both languages, numbers included
+    assert any("two" in text for text in heard)
+
+
 def test_stop_is_decided_without_the_model(pipeline: Pipeline) -> None:
     for text, label in (("stop", "stop"), ("停下", "stop"), ("emergency stop", "damp")):
         utterance = Utterance(text, asr_confidence=0.01)

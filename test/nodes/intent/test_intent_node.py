@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 import os
 import signal
 import statistics
@@ -104,12 +105,17 @@ def test_how_old_a_command_may_be_changes_at_run_time(ear: Callable[..., Ear]) -
 
 def test_a_stop_from_another_time_still_stops(ear: Callable[..., Ear]) -> None:
     intent = ear().publish(header=Header(stamp=stamp_from_ns(SECOND)), text="stop")
-    assert (intent.decision, intent.label) == ("skill", "stop")
+    assert (intent.decision, intent.label, intent.reason) == ("skill", "stop", "matched stop phrase: stop")
 
 
 def test_a_message_left_at_its_defaults_is_taken_as_spoken_now(ear: Callable[..., Ear]) -> None:
-    intent = ear().publish(text="sit down")
+    made = ear()
+    intent = made.publish(text="sit down")
     assert (intent.decision, intent.label) == ("skill", "sit")
+    assert re.fullmatch(r"p = [01]\.\d+ ≥ 0\.\d+", intent.reason)
+    wait_for(lambda: "intent" in [e.topic for e in made.events()])
+    logged = next(e for e in made.events() if e.topic == "intent")
+    assert logged.message.reason == intent.reason
 
 
 @pytest.mark.parametrize(
