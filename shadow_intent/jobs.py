@@ -133,13 +133,13 @@ class Job:
 
     @property
     def moves(self) -> bool:
-        """The body moves: it needs a robot state that permits it."""
-        return self.skill.service == "sport" and self.skill.guard not in ("none", "fast_path")
+        """See `Skill.moves`."""
+        return self.skill.moves
 
     @property
     def exclusive(self) -> bool:
-        """It owns the body; SpeedLevel moves nothing by itself."""
-        return self.moves and not (self.skill.guard == "motion" and self.skill.action == "request")
+        """See `Skill.exclusive`."""
+        return self.skill.exclusive
 
 
 @dataclass(slots=True)

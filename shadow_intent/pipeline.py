@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from shadow_intent import memory, slots, stop
 from shadow_intent.bundle import Bundle
+from shadow_intent.caution import not_forbidden, plain_yes
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Source, Utterance
-from shadow_intent.route import Policy, asking_back, plain_yes, route, stopped_first
+from shadow_intent.route import Policy, asking_back, route, stopped_first
 from shadow_intent.skills import SkillTable, load_skills
 
 
@@ -37,9 +38,10 @@ WARM_UP = ("go forward two and a half metres, slowly", "往左转九十度，慢
 class Pipeline:
     """Everything the robot decides on its own."""
 
-    def __init__(self, classifier: IntentClassifier, policy: Policy) -> None:
+    def __init__(self, classifier: IntentClassifier, policy: Policy, skills: SkillTable) -> None:
         self.classifier = classifier
         self.policy = policy
+        self._skills = skills
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, skills: SkillTable | None = None, threads: int = 1) -> Pipeline:
@@ -47,11 +49,12 @@ class Pipeline:
 
         Raises BundleError or ConfigError.
         """
-        (skills or load_skills()).require(bundle.labels)
+        skills = skills or load_skills()
+        skills.require(bundle.labels)
         classifier = IntentClassifier(bundle, threads)
         classifier.self_check()
         memory.give_back()
-        pipeline = cls(classifier, bundle.policy)
+        pipeline = cls(classifier, bundle.policy, skills)
         for text in WARM_UP:
             pipeline.hear(Utterance(text))
         return pipeline
@@ -82,6 +85,7 @@ class Pipeline:
         prediction = self.classifier.predict(utterance.text)
         said, unclear = slots.read(utterance.text, prediction.label)
         decision = plain_yes(asking_back(route(utterance, prediction, said, self.policy), unclear))
+        decision = not_forbidden(decision, moves=self._skills[prediction.label].exclusive)
         if found is not None and not found.first:
             decision = replace(decision, reason=f"{decision.reason}; stopped first: {found.phrase}")
         return stopped_first(decision, found)

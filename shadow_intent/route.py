@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 
 from shadow_intent.errors import ConfigError
@@ -19,20 +18,6 @@ CAUTIOUS = ("stop", DENY)
 MORE_LIKELY_THAN_NOT = 0.5
 NEVER = 1.0
 """A threshold that no probability reaches, rounding or not."""
-_SOMEBODY_ELSES = re.compile(
-    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]|[\[\]{}<>|\\=_#*`]"
-    r"|(?<!我)(?:说|讲)|告诉|写着|写的|念|(?<!\bi )(?<!\bi've )\b(?:says?|said|tells?|told)\b"
-    r"|\b(?:reads?|reading|writes?|written|shirt|sign|poster|screen)\b",
-    re.IGNORECASE,
-)
-"""Another's yes that is passed on or read out, or signs that no speech recogniser writes."""
-_TAKEN_BACK = re.compile(
-    r"\b(?:dont|do not|(?<!why )(?<!ever )not(?: (?:yet|now|here|you|me|today|this|that|sure))?|(?<!cant )wait)\W*$"
-    r"|\b(?:maybe|later|tomorrow|but (?:not|dont|wait|first|im|i am))\b"
-    r"|(?<!没)(?<!怎么)(?<!干嘛)(?<!为什么)(?:先?别|(?<!可)不要?|等等|等一下|等会儿?|再说|晚点儿?|待会儿?|一会儿?|过会儿|以后|明天)[吧啊呀]*\W*$"
-    r"|^\W*(?:可以|好|行|够)了[吧啊呀]?\W*$"
-)
-"""A yes that is taken back or put off, and "可以了", which also means that it is enough."""
 LIKELY = 0.1
 """What is less probable is not worth asking the speaker about."""
 
@@ -86,23 +71,6 @@ def asking_back(decision: Decision, unclear: Unclear | None) -> Decision:
         return decision
     reply = unclear.text(decision.utterance.answer_language)
     return replace(decision, route=Route.IGNORE, reason=f"refused: {unclear.text('en')}", reply=reply, alternatives=())
-
-
-def plain_yes(decision: Decision) -> Decision:
-    """A yes that is not the speaker's own, or asks, confirms nothing, and one that is taken back is a no.
-
-    However sure the classifier is: a yes may set a hazardous skill in motion.
-    """
-    if decision.label != AFFIRM or decision.route is not Route.SKILL:
-        return decision
-    text = decision.utterance.text
-    if (found := _SOMEBODY_ELSES.search(text)) is not None:
-        return replace(decision, route=Route.IGNORE, reason=f"not the speaker's own yes: {found.group()!r}")
-    if text.rstrip().endswith(("?", "？")):
-        return replace(decision, route=Route.IGNORE, reason="a yes that asks")
-    if (found := _TAKEN_BACK.search(re.sub("['’]", "", text.lower()))) is not None:
-        return replace(decision, label=DENY, reason=f"a yes taken back or put off: {found.group().strip()!r}")
-    return decision
 
 
 def stopped_first(decision: Decision, found: Stop | None) -> Decision:

@@ -88,6 +88,16 @@ class Skill:
         """May a cloud plan contain it?"""
         return self.label not in NOT_PLANNABLE
 
+    @property
+    def moves(self) -> bool:
+        """The body moves: it needs a robot state that permits it."""
+        return self.service == "sport" and self.guard not in ("none", "fast_path")
+
+    @property
+    def exclusive(self) -> bool:
+        """It owns the body; SpeedLevel moves nothing by itself."""
+        return self.moves and not (self.guard == "motion" and self.action == "request")
+
     def bounded(self, slots: Slots) -> Slots:
         """The same slots, or InputError naming the quantity this skill does not take or that is out of bounds."""
         for name, value in slots.as_dict().items():

@@ -222,7 +222,7 @@ go limp for me | limp for me | execute an emergency stop
 """Motors off."""
 
 REASON = """
-you | youre | youll | youve | youd | i | im | ill | ive | we | were | theres | there is | there are | here is | heres | its |
+you | youre | youll | youve | youd | i | im | ill | ive | we | were | theres | there is | there are | here is | its |
 watch out | watch it | look out | look | careful | or | because | cause | before you | before i | before someone |
 and | then | dont | danger | what are you doing | mind the | no | thats | so i | so we | so that | that tickles |
 tickles | it tickles | let her | let him | let the | before it | before somebody | before anyone | ive got |

@@ -99,7 +99,7 @@ def test_debris_is_not_a_stop(text: str) -> None:
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
-    """How much `find` does with a text: words and tokens read by the parts that read them all, and phrases looked up."""
+    """How much `find` does with a text: words and tokens read, and phrases looked up."""
     done = 0
 
     def counted(owner: Any, name: str, tokens_at: int | None) -> None:

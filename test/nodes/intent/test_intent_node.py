@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import math
-import re
 import os
+import re
 import signal
 import statistics
 import subprocess
