@@ -70,9 +70,16 @@ def test_a_part_that_ends_when_asked_is_no_problem(cast: Cast) -> None:
     assert cast.stop() == []
 
 
-def test_the_demo_never_reaches_a_robot_on_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTDDS_BUILTIN_TRANSPORTS"):
+@pytest.mark.parametrize(("distribution", "only"), [("humble", "1"), ("kilted", "0")])
+def test_the_demo_never_reaches_a_robot_on_the_network(
+    monkeypatch: pytest.MonkeyPatch, distribution: str, only: str
+) -> None:
+    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY"):
         monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("ROS_STATIC_PEERS", "192.168.123.161")
+    monkeypatch.setenv("ROS_DISTRO", distribution)
     isolate()
     assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert os.environ["ROS_LOCALHOST_ONLY"] == only
+    assert "ROS_STATIC_PEERS" not in os.environ
     assert 42 <= int(os.environ["ROS_DOMAIN_ID"]) <= 101

@@ -183,6 +183,7 @@ def main() -> int:
     isolate()
     if os.environ.get(network.INSIDE):
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"  # both ends of the cable, and nobody else is there
+        os.environ.pop("ROS_LOCALHOST_ONLY", None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 140)
