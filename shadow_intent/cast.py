@@ -109,6 +109,12 @@ def isolate() -> None:
         os.environ["ROS_LOCALHOST_ONLY"] = "1"  # it does not know the range; its successors warn of this
 
 
+def isolation() -> str:
+    """What `isolate` chose, as a shell writes it in front of a command that is to reach the same nodes."""
+    names = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
+    return " ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
+
+
 def start_intent_node(cast: Cast, address: str, bundle: str) -> None:
     """It logs below the cast's folder. A laptop that plays cloud and robot at once gets more time to answer."""
     texts = {"cloud_address": address, "log_directory": str(cast.folder / "log"), "bundle": bundle}

@@ -11,7 +11,7 @@ from support import wait_for
 
 pytest.importorskip("rich")
 
-from shadow_intent.cast import Cast, isolate, listening
+from shadow_intent.cast import Cast, isolate, isolation, listening
 from shadow_intent.errors import ShadowIntentError
 
 WAIT = "import time; print('up', flush=True); time.sleep(60)"
@@ -83,3 +83,5 @@ def test_the_demo_never_reaches_a_robot_on_the_network(
     assert os.environ["ROS_LOCALHOST_ONLY"] == only
     assert "ROS_STATIC_PEERS" not in os.environ
     assert 42 <= int(os.environ["ROS_DOMAIN_ID"]) <= 101
+    domain = f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}"
+    assert isolation() == f"{domain} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_LOCALHOST_ONLY={only}"

@@ -190,8 +190,39 @@ def test_help_shows_an_example(command: str) -> None:
     )
 
 
-def test_say_without_the_nodes_says_so(domain: int) -> None:
+def test_say_without_the_nodes_says_where_it_looked(domain: int) -> None:
     pytest.importorskip("rclpy")
-    process = run("say", "sit down", ROS_DOMAIN_ID=str(domain))
+    process = run("say", "sit down", "--namespace", "rex", ROS_DOMAIN_ID=str(domain))
     assert process.returncode == 2
-    assert b"no active intent_node hears voice_command" in process.stderr
+    assert f"no active intent_node hears /rex/voice_command in ROS domain {domain}: " in process.stderr.decode()
+
+
+WITHOUT = """
+import sys
+from shadow_intent.cli import main
+
+class Without:
+    def __init__(self, finder):
+        self.find = finder.find_spec
+    def find_spec(self, name, path=None, target=None):
+        return None if name in sys.argv[1].split() else self.find(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("rclpy shadow_intent.msg", "error: rclpy is not installed: pip install 'shadow_intent[ros]'\n"),
+        ("shadow_intent.msg", "error: the ROS messages of this package are not built"),
+    ],
+)
+@pytest.mark.parametrize("command", [("say", "sit"), ("watch",)])
+def test_without_ros_say_and_watch_name_what_to_install(command: tuple[str, ...], missing: str, words: str) -> None:
+    if "rclpy" not in missing:
+        pytest.importorskip("rclpy")
+    arguments = [sys.executable, "-c", WITHOUT, missing, *command]
+    process = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert process.returncode == 2 and process.stderr.startswith(words)

@@ -60,9 +60,7 @@ class Watcher(Node):
 
     def __init__(self, namespace: str = "", robot_prefix: str = "") -> None:
         """`namespace`: of the nodes it watches; `robot_prefix`: as in launch/go2.launch.py."""
-        rules = [f"{old}:={new}" for old, new in interfaces.robot_remappings(robot_prefix)]
-        remapped = ["--ros-args", *(item for rule in rules for item in ("-r", rule))] if rules else None
-        super().__init__("watch", namespace=namespace, cli_args=remapped)
+        super().__init__("watch", namespace=namespace, cli_args=interfaces.remapped(robot_prefix))
         self._lock = threading.Lock()
         self._lines: dict[str, Line] = {}
         self._order: deque[str] = deque()
