@@ -15,8 +15,8 @@ from shadow_intent.resources import PACKAGE
 
 METADATA = "metadata.yaml"
 METADATA_VERSION = 8
-"""Of rosbag2_storage's BagMetadata: the newest in which offered_qos_profiles is text, as Humble and Iron read it whatever
-the version. Jazzy and later read both."""
+"""Of rosbag2_storage's BagMetadata: the newest in which offered_qos_profiles is text, as which Humble and Iron read it
+whatever the version. Jazzy and later read both."""
 
 
 @dataclass(slots=True)
