@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     log.add_argument("path", type=Path, help="log folder or MCAP file")
     log.add_argument("--recover", action="store_true", help="complete the log of a killed process first")
     bundle = command("bundle", "describe or check a bundle", BUNDLE, run_bundle)
-    bundle.add_argument("action", choices=("info", "verify"))
+    bundle.add_argument("action", choices=("info", "verify"), help="describe it, or check it on this machine")
     bundle.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="bundle folder (default: as shipped)")
     demo = command("demo", "the whole product on this machine, with a mock robot", DEMO, run_demo)
     demo.add_argument("--keep", action="store_true", help="keep the log folder after the end")

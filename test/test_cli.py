@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ROOT
 
 from shadow_intent.event_log import EventLog
 
@@ -179,6 +181,24 @@ def test_log_prints_events_without_ros(tmp_path: Path) -> None:
 def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
     process = run(*arguments)
     assert process.returncode == 2 and process.stderr.startswith(b"usage: ")
+
+
+def test_every_option_of_every_command_has_a_help_text() -> None:
+    folders = (ROOT / name for name in ("shadow_intent", "training", "benchmarks"))
+    texts = {path: path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")}
+    trees = {path: ast.parse(text) for path, text in texts.items() if ".add_argument(" in text}
+    calls = [(path, node) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    options = [(path, node) for path, node in calls if getattr(node.func, "attr", "") == "add_argument"]
+    assert len(options) > 50
+    assert [f"{p}:{n.lineno}" for p, n in options if "help" not in {word.arg for word in n.keywords}] == []
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("fly", 2)])
+def test_all_benchmarks_start_only_when_asked(argument: str, status: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", argument, "--out", str(tmp_path / "out")]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert process.returncode == status
+    assert "edge" in process.stdout + process.stderr and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["predict", "say", "watch", "log", "bundle", "demo"])
