@@ -3,7 +3,8 @@
     ros2 launch shadow_intent go2.launch.py use_mock_robot:=true
     ros2 launch shadow_intent go2.launch.py use_sim:=true
 
-Arguments say where and how; every number is in the parameters file. A node that dies is started again and, whenever it
+Arguments say where and how; every number is in the parameters file. Nothing is started under a DDS that would crash a
+robot which it may reach: this process joins the network too. A node that dies is started again and, whenever it
 comes up unconfigured, configured and activated. `LifecycleNode` is not used: its change of state waits for ever when
 the node that died is still in the discovery graph, and several releases exit 1 on Ctrl-C because of it.
 """
@@ -27,6 +28,7 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.interfaces import robot_remappings
 
 PACKAGE = "shadow_intent"
@@ -66,7 +68,15 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "use_sim", default_value="false", choices=["true", "false"], description="start a simulated Go2 too"
             ),
-            DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal"),
+            DeclareLaunchArgument(
+                "use_sim_time", default_value="false", choices=["true", "false"], description="follow /clock"
+            ),
+            DeclareLaunchArgument(
+                "log_level",
+                default_value="info",
+                choices=["debug", "info", "warn", "error", "fatal"],
+                description="what the nodes print",
+            ),
             # Before any DDS participant, this process's own included: type objects crash the robot's CycloneDDS.
             SetEnvironmentVariable(
                 profile,
@@ -81,7 +91,10 @@ def start_nodes(context: LaunchContext) -> list:
     """The nodes. intent_node is configured only once skill_node, which acts on what it says, is active.
 
     stop_node has no states to bring it through: it can stop the robot from its first moment on.
+
+    Raises RobotError, as each node would, when DDS is unsafe and discovery is not limited to this machine.
     """
+    use_safe_profile()
     cloud_address = LaunchConfiguration("cloud_address").perform(context)
     cloud = {"cloud_address": ParameterValue(cloud_address, value_type=str)} if cloud_address else {}
     mock, sim = (LaunchConfiguration(name).perform(context) == "true" for name in ("use_mock_robot", "use_sim"))
@@ -89,12 +102,14 @@ def start_nodes(context: LaunchContext) -> list:
         raise RuntimeError("use_mock_robot and use_sim would be two robots on the same topics: choose one")
     remappings = robot_remappings(LaunchConfiguration("robot_prefix").perform(context))
     robot = {"robot": "mock"} if mock or sim else {}
-    skill_node, intent_node = robot_node("skill_node", remappings, robot), robot_node("intent_node", remappings, cloud)
+    clock = {"use_sim_time": True} if LaunchConfiguration("use_sim_time").perform(context) == "true" else {}
+    skill_node = robot_node("skill_node", remappings, robot | clock)
+    intent_node = robot_node("intent_node", remappings, cloud | clock)
     skills_ready = Event()
     return [
-        *([robot_node("mock_go2", remappings)] if mock else []),
-        *([robot_node("sim_go2", remappings)] if sim else []),
-        robot_node("stop_node", remappings, robot),
+        *([robot_node("mock_go2", remappings, clock)] if mock else []),
+        *([robot_node("sim_go2", remappings, clock)] if sim else []),
+        robot_node("stop_node", remappings, robot | clock),
         *activated(skill_node, ready=skills_ready),
         *activated(intent_node, after=skills_ready),
     ]

@@ -14,8 +14,9 @@ from shadow_intent.errors import InputError
 from shadow_intent.resources import PACKAGE
 
 METADATA = "metadata.yaml"
-METADATA_VERSION = 9
-"""Of rosbag2_storage's BagMetadata, since ROS 2 Jazzy."""
+METADATA_VERSION = 8
+"""Of rosbag2_storage's BagMetadata: the newest in which offered_qos_profiles is text, as which Humble and Iron read it
+whatever the version. Jazzy and later read both."""
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ class Bag:
                     "name": channel.topic,
                     "type": channel.kind,
                     "serialization_format": "cdr",
-                    "offered_qos_profiles": [],
+                    "offered_qos_profiles": "",
                     "type_description_hash": channel.type_hash,
                 },
                 "message_count": channel.messages,

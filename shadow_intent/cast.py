@@ -104,6 +104,15 @@ def isolate() -> None:
     """
     os.environ["ROS_DOMAIN_ID"] = str(42 + os.getpid() % 60)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    os.environ.pop("ROS_STATIC_PEERS", None)
+    if os.environ.get("ROS_DISTRO") == "humble":
+        os.environ["ROS_LOCALHOST_ONLY"] = "1"  # it does not know the range; its successors warn of this
+
+
+def isolation() -> str:
+    """What `isolate` chose, as a shell writes it in front of a command that is to reach the same nodes."""
+    names = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
+    return " ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
 
 
 def start_intent_node(cast: Cast, address: str, bundle: str) -> None:

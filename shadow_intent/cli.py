@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,12 @@ Reads one utterance per line and writes one JSON line for each, in order: text, 
 """
 SAY = """\
 Publishes a voice command as a speech recogniser would and prints what becomes of it: the intent, the requests sent to
-the robot, their outcome and the replies. The nodes must be running (shadow-intent demo starts them all).
+the robot, their outcome and the replies. The nodes must be running in the same ROS domain; those of shadow-intent demo
+have one of their own, and it prints the command that reaches them.
 
   shadow-intent say "sit down"
   shadow-intent say "坐下" --language zh
+  shadow-intent say "sit down" --namespace rex --robot-prefix /rex
 """
 WATCH = """\
 Shows what is heard, decided, done and said, the pose of the robot and the latency, live. It only listens: start it
@@ -104,13 +107,14 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument(
         "--seconds", type=_seconds, default=math.inf, metavar="S", help="end by itself (default: Ctrl-C)"
     )
-    watch.add_argument("--namespace", default="", help="of the nodes (default: none)")
-    watch.add_argument("--robot-prefix", default="", help="in front of the robot's own topics (default: none)")
+    for sub in (say, watch):
+        sub.add_argument("--namespace", default="", help="of the nodes (default: none)")
+        sub.add_argument("--robot-prefix", default="", help="in front of the robot's own topics (default: none)")
     log = command("log", "print a log as JSON lines", LOG, run_log)
     log.add_argument("path", type=Path, help="log folder or MCAP file")
     log.add_argument("--recover", action="store_true", help="complete the log of a killed process first")
     bundle = command("bundle", "describe or check a bundle", BUNDLE, run_bundle)
-    bundle.add_argument("action", choices=("info", "verify"))
+    bundle.add_argument("action", choices=("info", "verify"), help="describe it, or check it on this machine")
     bundle.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="bundle folder (default: as shipped)")
     demo = command("demo", "the whole product on this machine, with a mock robot", DEMO, run_demo)
     demo.add_argument("--keep", action="store_true", help="keep the log folder after the end")
@@ -128,16 +132,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except ShadowIntentError as error:
         return _fail(str(error))
-    except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").split(".")[0])
-        if extra is None:
+    except ImportError as error:
+        if (advice := _missing(error)) is None:
             raise
-        return _fail(f"{error.name} is not installed: pip install 'shadow_intent[{extra}]'")
+        return _fail(advice)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; Python flushes at exit
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _missing(error: ImportError) -> str | None:
+    """What to install when an import failed; None when that would not help."""
+    name = error.name or ""
+    if name == "shadow_intent" and "'msg'" in error.msg:  # this package was installed where no ROS was found
+        if find_spec("rclpy") is not None:
+            return "the ROS messages of this package are not built: install it again, with SHADOW_INTENT_REQUIRE_ROS=1"
+        name = "rclpy"
+    extra = EXTRAS.get(name.split(".")[0])
+    return f"{name} is not installed: pip install 'shadow_intent[{extra}]'" if extra else None
 
 
 def _fail(message: str) -> int:
@@ -297,7 +311,7 @@ def run_say(options: argparse.Namespace) -> int:
     """`say`: 0 when the story came to its end in time."""
     from shadow_intent.nodes.say import say
 
-    return say(options.text, options.language, options.timeout)
+    return say(options.text, options.language, options.timeout, options.namespace, options.robot_prefix)
 
 
 def run_watch(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from support import wait_for
 
 pytest.importorskip("rich")
 
-from shadow_intent.cast import Cast, isolate, listening
+from shadow_intent.cast import Cast, isolate, isolation, listening
 from shadow_intent.errors import ShadowIntentError
 
 WAIT = "import time; print('up', flush=True); time.sleep(60)"
@@ -70,9 +70,18 @@ def test_a_part_that_ends_when_asked_is_no_problem(cast: Cast) -> None:
     assert cast.stop() == []
 
 
-def test_the_demo_never_reaches_a_robot_on_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "FASTDDS_BUILTIN_TRANSPORTS"):
+@pytest.mark.parametrize(("distribution", "only"), [("humble", "1"), ("kilted", "0")])
+def test_the_demo_never_reaches_a_robot_on_the_network(
+    monkeypatch: pytest.MonkeyPatch, distribution: str, only: str
+) -> None:
+    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY"):
         monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("ROS_STATIC_PEERS", "192.168.123.161")
+    monkeypatch.setenv("ROS_DISTRO", distribution)
     isolate()
     assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert os.environ["ROS_LOCALHOST_ONLY"] == only
+    assert "ROS_STATIC_PEERS" not in os.environ
     assert 42 <= int(os.environ["ROS_DOMAIN_ID"]) <= 101
+    domain = f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}"
+    assert isolation() == f"{domain} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_LOCALHOST_ONLY={only}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ROOT
 
 from shadow_intent.event_log import EventLog
 
@@ -185,6 +187,24 @@ def test_wrong_usage_is_status_2(arguments: tuple[str, ...]) -> None:
     assert process.returncode == 2 and process.stderr.startswith(b"usage: ")
 
 
+def test_every_option_of_every_command_has_a_help_text() -> None:
+    folders = (ROOT / name for name in ("shadow_intent", "training", "benchmarks"))
+    texts = {path: path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")}
+    trees = {path: ast.parse(text) for path, text in texts.items() if ".add_argument(" in text}
+    calls = [(path, node) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    options = [(path, node) for path, node in calls if getattr(node.func, "attr", "") == "add_argument"]
+    assert len(options) > 50
+    assert [f"{p}:{n.lineno}" for p, n in options if "help" not in {word.arg for word in n.keywords}] == []
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("fly", 2)])
+def test_all_benchmarks_start_only_when_asked(argument: str, status: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", argument, "--out", str(tmp_path / "out")]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert process.returncode == status
+    assert "edge" in process.stdout + process.stderr and not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("command", ["predict", "say", "watch", "log", "bundle", "demo"])
 def test_help_shows_an_example(command: str) -> None:
     process = run(command, "--help")
@@ -194,8 +214,39 @@ def test_help_shows_an_example(command: str) -> None:
     )
 
 
-def test_say_without_the_nodes_says_so(domain: int) -> None:
+def test_say_without_the_nodes_says_where_it_looked(domain: int) -> None:
     pytest.importorskip("rclpy")
-    process = run("say", "sit down", ROS_DOMAIN_ID=str(domain))
+    process = run("say", "sit down", "--namespace", "rex", ROS_DOMAIN_ID=str(domain))
     assert process.returncode == 2
-    assert b"no active intent_node hears voice_command" in process.stderr
+    assert f"no active intent_node hears /rex/voice_command in ROS domain {domain}: " in process.stderr.decode()
+
+
+WITHOUT = """
+import sys
+from shadow_intent.cli import main
+
+class Without:
+    def __init__(self, finder):
+        self.find = finder.find_spec
+    def find_spec(self, name, path=None, target=None):
+        return None if name in sys.argv[1].split() else self.find(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("rclpy shadow_intent.msg", "error: rclpy is not installed: pip install 'shadow_intent[ros]'\n"),
+        ("shadow_intent.msg", "error: the ROS messages of this package are not built"),
+    ],
+)
+@pytest.mark.parametrize("command", [("say", "sit"), ("watch",)])
+def test_without_ros_say_and_watch_name_what_to_install(command: tuple[str, ...], missing: str, words: str) -> None:
+    if "rclpy" not in missing:
+        pytest.importorskip("rclpy")
+    arguments = [sys.executable, "-c", WITHOUT, missing, *command]
+    process = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert process.returncode == 2 and process.stderr.startswith(words)

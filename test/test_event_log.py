@@ -141,6 +141,15 @@ def test_metadata_names_the_type_hashes_that_rosidl_made(tmp_path: Path) -> None
         assert hashes[built["type_name"]] == built["hash_string"]
 
 
+def test_metadata_is_what_rosbag2_of_every_distribution_reads(tmp_path: Path) -> None:
+    """rosbag2 of Humble and Iron takes the profiles for text without asking the version, later ones below version 9."""
+    EventLog(tmp_path / "run").close()
+    information = yaml.safe_load((tmp_path / "run" / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert information["version"] < 9
+    topics = [t["topic_metadata"] for t in information["topics_with_message_count"]]
+    assert topics and all(t["offered_qos_profiles"] == "" for t in topics)
+
+
 def test_redaction_keeps_every_word_out_of_the_file(tmp_path: Path) -> None:
     with EventLog(tmp_path / "run", redact=True) as log:
         log.append("voice_command", command("my secret"), 0)

@@ -11,11 +11,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
+import pytest
 from support import ROOT, wait_for
 
+from shadow_intent.errors import ShadowIntentError
+
 LAUNCH_FILE = ROOT / "launch" / "go2.launch.py"
-ARGUMENTS = ["namespace", "robot_prefix", "params_file", "cloud_address", "use_mock_robot", "use_sim", "log_level"]
+ARGUMENTS = ["namespace", "robot_prefix", "params_file", "cloud_address", "use_mock_robot", "use_sim"]
+ARGUMENTS += ["use_sim_time", "log_level"]
 ROS2 = shutil.which("ros2", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 HAS_LAUNCH = ROS2 is not None and importlib.util.find_spec("launch_ros") is not None
 
@@ -48,6 +54,47 @@ def test_a_dds_profile_is_chosen_before_any_node():
     profile, nodes = calls("SetEnvironmentVariable"), calls("OpaqueFunction")
     assert len(profile) == 1
     assert profile[0].lineno < nodes[0].lineno
+
+
+def start_nodes(monkeypatch: pytest.MonkeyPatch, **chosen: str) -> list[str]:
+    """The nodes that the launch file starts with these arguments; what belongs to ROS's launch is a stand-in."""
+    pytest.importorskip("shadow_intent.msg", reason="messages are not built")
+    modules = [*(f"launch{part}" for part in ("", ".actions", ".event_handlers", ".events", ".events.process"))]
+    modules += ["launch.logging", "launch.substitutions", "launch_ros", "launch_ros.actions"]
+    modules += [f"launch_ros.{part}" for part in ("parameter_descriptions", "ros_adapters", "substitutions")]
+    for name in modules:
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    spec = importlib.util.spec_from_file_location("go2_launch", LAUNCH_FILE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.LaunchConfiguration = lambda name: SimpleNamespace(perform=lambda context: chosen.get(name, ""))
+    names: list[str] = []
+    module.Node = lambda executable, **_: names.append(executable)
+    module.start_nodes(None)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("reach", "chosen"), [("SUBNET", {}), ("SUBNET", {"use_mock_robot": "true"}), ("LOCALHOST", {"use_sim": "true"})]
+)
+def test_under_an_unsafe_profile_nothing_starts_that_may_reach_a_robot(monkeypatch, tmp_path, reach, chosen):
+    profile = tmp_path / "profile.xml"
+    profile.write_text("<dds/>")
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", reach)
+    monkeypatch.delenv("RMW_IMPLEMENTATION", raising=False)
+    if reach == "LOCALHOST":
+        assert "sim_go2" in start_nodes(monkeypatch, **chosen)
+    else:
+        with pytest.raises(ShadowIntentError, match="type_propagation = unset"):
+            start_nodes(monkeypatch, **chosen)
+
+
+def test_under_the_shipped_profile_everything_starts_on_any_network(monkeypatch):
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
+    assert set(start_nodes(monkeypatch)) == {"stop_node", "skill_node", "intent_node"}
 
 
 def active(log: Path) -> list[str]:

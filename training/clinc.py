@@ -191,7 +191,14 @@ def work(given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m training.clinc", description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="data_full.json of CLINC150")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        default=list(METHODS),
+        metavar="METHOD",
+        help=f"some of {', '.join(METHODS)} (default: all)",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     parser.add_argument("--recipe", type=Path, default=DEFAULT, help="recipe file (default: training/recipe.yaml)")
     parser.add_argument("--minilm", default=MINILM, help=f"folder or Hugging Face id (default: {MINILM})")

@@ -172,8 +172,8 @@ def soak(utterances: int, seed: int, model: bool, only: Sequence[str], console: 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.splitlines()[0])
-    parser.add_argument("--utterances", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--utterances", type=int, default=100_000, help="how many (default: 100000)")
+    parser.add_argument("--seed", type=int, default=0, help="of utterances and faults (default: 0)")
     parser.add_argument("--json", type=Path, help="also write this file, and a plot of the memory beside it")
     parser.add_argument("--without-model", action="store_true", help="leave out the language model in the cloud")
     parser.add_argument("--only", nargs="*", default=(), metavar="FAULT", help="these faults alone")
@@ -183,6 +183,7 @@ def main() -> int:
     isolate()
     if os.environ.get(network.INSIDE):
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"  # both ends of the cable, and nobody else is there
+        os.environ.pop("ROS_LOCALHOST_ONLY", None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 140)

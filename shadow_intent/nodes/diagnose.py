@@ -9,10 +9,13 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 
-def diagnostics(node: Node, part: str, problem: str, well: str, values: Mapping[str, object]) -> DiagnosticArray:
-    """One status named "<node>: <part>": a warning with the `problem`, or `well` when that is empty."""
+def diagnostics(
+    node: Node, part: str, problem: str, well: str, values: Mapping[str, object], grave: bool = False
+) -> DiagnosticArray:
+    """One status named "<node>: <part>": a warning with the `problem`, an error if `grave`, or `well` without one."""
+    level = DiagnosticStatus.ERROR if grave else DiagnosticStatus.WARN
     status = DiagnosticStatus(
-        level=DiagnosticStatus.WARN if problem else DiagnosticStatus.OK,
+        level=level if problem else DiagnosticStatus.OK,
         name=f"{node.get_fully_qualified_name()}: {part}",
         message=problem or well,
         hardware_id="go2",

@@ -73,11 +73,12 @@ class IntentNode(ManagedNode[IntentParams]):
 
     def let_go(self) -> None:
         """Ends conversation and classifier; the log is complete."""
-        self._conversations.close()
-        self.classifier.close()
-        del self.classifier, self._conversations  # and with them the model
+        for name in ("_conversations", "classifier"):
+            if part := self.__dict__.pop(name, None):  # and with them goes the model
+                part.close()
         memory.give_back()
-        self.recorder.close()
+        if recorder := getattr(self, "recorder", None):
+            recorder.close()
 
     def now(self) -> Time:
         """ROS time."""

@@ -89,3 +89,9 @@ def robot_remappings(prefix: str) -> list[tuple[str, str]]:
     """Remapping rules, (from, to), that put `prefix`, such as "/rex", in front of the names that the robot fixed."""
     topics = (*REQUESTS.values(), *RESPONSES.values(), SPORT_STATE, LOW_STATE)
     return [(topic.name, f"{prefix}{topic.name}") for topic in topics] if prefix else []
+
+
+def remapped(prefix: str) -> list[str] | None:
+    """The same as `cli_args` of a node."""
+    rules = [f"{old}:={new}" for old, new in robot_remappings(prefix)]
+    return ["--ros-args", *(item for rule in rules for item in ("-r", rule))] if rules else None

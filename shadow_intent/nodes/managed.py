@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from typing import Any, Generic
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -29,17 +31,14 @@ class ManagedNode(LifecycleNode, Generic[P]):
         """No longer active: ends what is going on."""
 
     def let_go(self) -> None:
-        """Gives back what is no entity."""
+        """Gives back what is no entity, as far as `set_up` came."""
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Fails, naming the reason, when something is wrong."""
-        try:
-            self.set_up(self.declared.read())
-        except ShadowIntentError as error:
-            self.get_logger().error(f"cannot configure: {error}")
-            self.entities.destroy()
-            return TransitionCallbackReturn.FAILURE
-        return TransitionCallbackReturn.SUCCESS
+        """Fails, naming the reason, when something is wrong; then nothing stays of what was made."""
+        outcome = self._tried("configure", lambda: self.set_up(self.declared.read()), TransitionCallbackReturn.FAILURE)
+        if outcome != TransitionCallbackReturn.SUCCESS:
+            self._tried("let go of what was made", self._give_back)
+        return outcome
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Works from now on."""
@@ -48,18 +47,34 @@ class ManagedNode(LifecycleNode, Generic[P]):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Works no longer."""
-        self.rest()
-        return super().on_deactivate(state)
+        outcome = self._tried("deactivate", self.rest)
+        return super().on_deactivate(state) if outcome == TransitionCallbackReturn.SUCCESS else outcome
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Back to unconfigured."""
-        self.release()
-        return TransitionCallbackReturn.SUCCESS
+        return self._tried("clean up", self.release)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Ends what is going on, then lets go of everything."""
-        self.release()
-        return TransitionCallbackReturn.SUCCESS
+        return self._tried("shut down", self.release)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a transition that broke: unconfigured, with nothing left, and may be configured again."""
+        return self._tried("let go after an error", self.release)
+
+    def _tried(
+        self, what: str, work: Callable[[], object], failed: TransitionCallbackReturn = TransitionCallbackReturn.ERROR
+    ) -> TransitionCallbackReturn:
+        """SUCCESS, or `failed` after an exception, which is logged here: rclpy would swallow it."""
+        try:
+            work()
+        except ShadowIntentError as error:
+            self.get_logger().error(f"cannot {what}: {error}")
+        except Exception:  # noqa: BLE001
+            self.get_logger().error(f"cannot {what}:\n{traceback.format_exc()}")
+        else:
+            return TransitionCallbackReturn.SUCCESS
+        return failed
 
     def rest(self) -> None:
         """Not active from now on; nothing to do when it is not."""
@@ -69,7 +84,14 @@ class ManagedNode(LifecycleNode, Generic[P]):
 
     def release(self) -> None:
         """Not configured from now on; nothing to do when it is not."""
-        self.rest()
-        if self.entities:
+        try:
+            self.rest()
+        finally:
+            if self.entities:
+                self._give_back()
+
+    def _give_back(self) -> None:
+        try:
             self.let_go()
+        finally:
             self.entities.destroy()

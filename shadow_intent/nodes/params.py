@@ -87,13 +87,21 @@ class SkillParams(_Checked):
 
     robot: str = _parameter("real", "real: refuse to start without a safe DDS; mock: any", choices=("real", "mock"))
     firmware: str = _parameter("", "firmware profile; empty: the one skills.yaml names", choices=("", *FIRMWARES))
-    skills_file: str = _parameter("", "path of skills.yaml; empty: the one that ships with the package")
+    skills_file: str = _parameter(
+        "",
+        "path of skills.yaml; empty: the one that ships with the package. intent_node and the cloud always read that "
+        "one: labels, names and quantities must agree with it",
+    )
     allow_hazardous: bool = _parameter(
         False, "operator switch: skills guarded by confirm may run after a spoken yes", runtime=True
     )
     confirm_window_s: float = _parameter(8.0, "s to answer a confirmation", low=1.0, high=30.0, runtime=True)
     state_timeout_s: float = _parameter(
-        0.5, "s; without a newer robot state, or word of stop_node, nothing moves", low=0.1, high=2.0, runtime=True
+        0.5,
+        "s; without a newer robot state, or word of stop_node, nothing moves. Two periods of stop_state at least",
+        low=0.2,
+        high=2.0,
+        runtime=True,
     )
     max_command_age_s: float = _parameter(2.0, "s; an older command is refused", low=0.2, high=10.0, runtime=True)
     duplicate_window_s: float = _parameter(
@@ -114,7 +122,12 @@ class StopParams(_Checked):
     """Parameters of stop_node."""
 
     robot: str = _parameter("real", "real: refuse to start without a safe DDS; mock: any", choices=("real", "mock"))
-    lease_s: float = _parameter(0.3, "s without a further velocity until a moving robot is stopped", low=0.1, high=1.0)
+    lease_s: float = _parameter(
+        0.3,
+        "s without a further velocity until a moving robot is stopped; two periods of the slowest move_rate_hz fit",
+        low=0.2,
+        high=1.0,
+    )
     diagnostics_hz: float = _parameter(1.0, "Hz of /diagnostics", low=0.1, high=10.0)
 
 

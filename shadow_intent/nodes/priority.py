@@ -9,6 +9,8 @@ import threading
 REALTIME = 20
 """SCHED_FIFO priority of a process that may stop the robot, in 1 to 99: above ordinary programs, below the kernel's own
 threads (50) and a motor controller."""
+ORDINARY = "ordinary"
+"""How `hurry` begins when nothing was permitted."""
 URGENT, PATIENT = -10, 10
 """Nice values: of the same process where real time is not permitted, and of work that can wait."""
 
@@ -28,7 +30,7 @@ def hurry() -> str:
     try:
         os.setpriority(os.PRIO_PROCESS, 0, URGENT)
     except OSError as error:
-        return f"ordinary: {error.strerror}"
+        return f"{ORDINARY}: {error.strerror}"
     return f"nice {URGENT}"
 
 

@@ -7,24 +7,30 @@ from functools import partial
 
 from shadow_intent import msg
 from shadow_intent.intent import printable
-from shadow_intent.nodes.witness import Sent, Story, witness
+from shadow_intent.nodes.interfaces import VOICE_COMMAND
+from shadow_intent.nodes.witness import Sent, Story, Witness, witness
 
 MATCH_S = 5.0
 """How long to look for the nodes, seconds."""
 
 
-def say(text: str, language: str, timeout_s: float) -> int:
+def say(text: str, language: str, timeout_s: float, namespace: str, robot_prefix: str) -> int:
     """Publishes and prints until the story is over; 0 when it came to its end within `timeout_s` seconds."""
-    with witness(tell) as node:
+    with witness(tell, namespace, robot_prefix) as node:
         if not node.wait(partial(node.ready, robot=True), MATCH_S) and not node.ready():
-            print("error: no active intent_node hears voice_command; try shadow-intent demo", file=sys.stderr)
+            print(f"error: {nobody(node)}", file=sys.stderr)
             return 2
         story = node.say(text, language, session_id="say")
         if not node.wait(lambda: node.over(story), timeout_s):
-            what = "is not over" if story.intents else "has not begun"
-            print(f"error: after {timeout_s:g} s the story {what}", file=sys.stderr)
+            print(f"error: after {timeout_s:g} s still waiting for {node.awaited(story)}", file=sys.stderr)
             return 1
     return 0
+
+
+def nobody(node: Witness) -> str:
+    """Where nobody hears, and what to do."""
+    place = f"{node.resolve_topic_name(VOICE_COMMAND.name)} in ROS domain {node.context.get_domain_id()}"
+    return f"no active intent_node hears {place}: start the nodes, or use the command that a running demo prints"
 
 
 def tell(story: Story, message: object) -> None:

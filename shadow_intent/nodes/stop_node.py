@@ -48,7 +48,8 @@ class StopNode(Urgent):
         began = time.monotonic_ns()
         self._gate, self._ids, self._urgency = Gate(began), count(began), urgency
         self._state = msg.StopState(epoch=began, cause=msg.StopState.START)
-        self._stops = self._repeats = 0
+        self._real = values.robot == "real"
+        self._stops = self._repeats = self._refusal = 0
         self._robot = interfaces.REQUESTS["sport"].publisher(self)
         self._states = interfaces.STOP_STATE.publisher(self)
         self._diagnostics = interfaces.DIAGNOSTICS.publisher(self)
@@ -78,7 +79,7 @@ class StopNode(Urgent):
         self._robot.publish(self._unanswered)
         self._gate.stopped()
         self._stops += 1
-        self._repeats = 0
+        self._repeats = self._refusal = 0
         self._lease.cancel()
         self._repeat.reset()
         self._state = msg.StopState(epoch=self._gate.epoch, cause=cause, utterance_id=utterance_id, request_id=call.id)
@@ -107,8 +108,10 @@ class StopNode(Urgent):
                 self._repeat.cancel()  # a person moved it again since; this motion ends with a stop of its own
 
     def _on_response(self, response: Response) -> None:
-        if response.header.identity.id == self._state.request_id and response.header.status.code == OK:
-            self._repeat.cancel()
+        if response.header.identity.id == self._state.request_id:
+            self._refusal = response.header.status.code
+            if self._refusal == OK:
+                self._repeat.cancel()
 
     def _stop_again(self) -> None:
         self._repeats += 1
@@ -126,9 +129,16 @@ class StopNode(Urgent):
         self._state.header.stamp = self.get_clock().now().to_msg()
         self._states.publish(self._state)
 
+    def _problem(self) -> str:
+        if self._repeats and not self._repeat.is_canceled():
+            what = f"refuses a stop with code {self._refusal} for" if self._refusal else "has not answered a stop for"
+            return f"the robot {what} {self._repeats * REPEAT_S:.1f} s"
+        if self._real and self._urgency.startswith(priority.ORDINARY):
+            return "ordinary priority: a stop is only as fast as the other programs let it be"
+        return ""
+
     def _diagnose(self) -> None:
-        unanswered = 0.0 if self._repeat.is_canceled() else self._repeats * REPEAT_S
-        problem = f"the robot has not carried out a stop for {unanswered:.1f} s" if unanswered else ""
+        """Warns; a robot that refuses to stop is an error."""
         values = {
             "priority": self._urgency,
             "moving": self._gate.moving,
@@ -136,7 +146,9 @@ class StopNode(Urgent):
             "last_cause": self._state.cause,
             "dropped": self._gate.dropped,
         }
-        self._diagnostics.publish(diagnostics(self, "stop", problem, "listening for stop", values))
+        refused = self._refusal != OK and not self._repeat.is_canceled()
+        status = diagnostics(self, "stop", self._problem(), "listening for stop", values, grave=refused)
+        self._diagnostics.publish(status)
 
 
 def main() -> int:

@@ -21,13 +21,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from unitree_api.msg import Request
-from unitree_go.msg import LowState, SportModeState
+from unitree_go.msg import LowState
 
 from shadow_intent import msg
 from shadow_intent.api_names import api_name
 from shadow_intent.intent import printable
 from shadow_intent.nodes import interfaces
-from shadow_intent.nodes.convert import robot_state_from_msg, stamp_to_ns
+from shadow_intent.nodes.convert import robot_state_from_msg, sport_state_from_bytes, stamp_to_ns
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.run import Spinner
 from shadow_intent.robot import QUERIES, RobotState
@@ -60,9 +60,7 @@ class Watcher(Node):
 
     def __init__(self, namespace: str = "", robot_prefix: str = "") -> None:
         """`namespace`: of the nodes it watches; `robot_prefix`: as in launch/go2.launch.py."""
-        rules = [f"{old}:={new}" for old, new in interfaces.robot_remappings(robot_prefix)]
-        remapped = ["--ros-args", *(item for rule in rules for item in ("-r", rule))] if rules else None
-        super().__init__("watch", namespace=namespace, cli_args=remapped)
+        super().__init__("watch", namespace=namespace, cli_args=interfaces.remapped(robot_prefix))
         self._lock = threading.Lock()
         self._lines: dict[str, Line] = {}
         self._order: deque[str] = deque()
@@ -74,7 +72,7 @@ class Watcher(Node):
         interfaces.INTENT.subscribe(self, self._locked(self._on_intent))
         interfaces.SKILL_STATUS.subscribe(self, self._locked(self._on_status))
         interfaces.REPLY.subscribe(self, self._locked(self._on_reply))
-        interfaces.SPORT_STATE.subscribe(self, self._locked(self._on_state))
+        interfaces.SPORT_STATE.subscribe(self, self._locked(self._on_state), raw=True)
         interfaces.LOW_STATE.subscribe(self, self._locked(self._on_low_state))
         interfaces.DIAGNOSTICS.subscribe(self, self._locked(self._on_diagnostics))
         for service, topic in interfaces.REQUESTS.items():
@@ -116,9 +114,10 @@ class Watcher(Node):
         if (service, message.header.identity.api_id) not in QUERIES:
             self._sent = f"{api_name(service, message.header.identity.api_id)} {message.parameter}"
 
-    def _on_state(self, message: SportModeState) -> None:
-        state = robot_state_from_msg(message)
-        if state is not None:
+    def _on_state(self, data: bytes) -> None:
+        message = sport_state_from_bytes(data)
+        state = robot_state_from_msg(message) if message else None
+        if message and state:
             self._state, self._state_at = state, time.monotonic()
             self._speed = math.hypot(*map(float, message.velocity[:2]))
 

@@ -93,16 +93,21 @@ class Story:
         return next((i for i in self.intents if i.source == msg.Intent.SOURCE_CLOUD), None)
 
     @property
-    def ended(self) -> bool:
-        """Nothing more is expected for this utterance, or a question waits for its answer."""
-        decision, closing = self.decision, self.closing
-        if decision is None or (decision.decision == msg.Intent.DECISION_REMOTE and closing is None):
-            return False
+    def awaited(self) -> str:
+        """What is missing until nothing more is expected or a question waits for its answer; "" when nothing is."""
+        decision = self.decision
+        if decision is None:
+            return "intent_node's decision"
+        if decision.decision == msg.Intent.DECISION_REMOTE and self.closing is None:
+            return "the cloud's answer"
         mine = [s for s in self.statuses if s.utterance_id == decision.utterance_id]
-        expected = 1 if decision.decision == msg.Intent.DECISION_SKILL else len(self.commands)
-        finished = sum(s.state not in _OPEN for s in mine)
+        skill = decision.decision == msg.Intent.DECISION_SKILL
+        expected = [decision.label] if skill else [command.label for command in self.commands]
+        finished = [s.label for s in mine if s.state not in _OPEN]
         asked = bool(mine) and mine[-1].state == msg.SkillStatus.ACCEPTED and bool(self.said)
-        return finished >= expected or asked
+        if len(finished) >= len(expected) or asked:
+            return ""
+        return "skill_node's word on how this ends: " + ", ".join(x for x in expected if x not in finished)
 
     @property
     def said(self) -> list[str]:
@@ -117,8 +122,11 @@ class Story:
 class Witness(Node):
     """The node. `say` begins a story; the story fills while the node spins."""
 
-    def __init__(self, watch: Callable[[Story, object], None] | None = None) -> None:
-        super().__init__("witness")
+    def __init__(
+        self, watch: Callable[[Story, object], None] | None = None, namespace: str = "", robot_prefix: str = ""
+    ) -> None:
+        """`namespace`: of the nodes it follows; `robot_prefix`: as in launch/go2.launch.py."""
+        super().__init__("witness", namespace=namespace, cli_args=interfaces.remapped(robot_prefix))
         self.story: Story | None = None
         self.watch = watch
         """Called as `watch(story, message)` for every message of the current story, in the node's thread."""
@@ -172,7 +180,12 @@ class Witness(Node):
 
     def over(self, story: Story) -> bool:
         """The story ended, no skill runs any more, and it has been quiet since."""
-        return story.ended and not self._running and time.monotonic() - story.last_at > SETTLE_S
+        return not story.awaited and not self._running and time.monotonic() - story.last_at > SETTLE_S
+
+    def awaited(self, story: Story) -> str:
+        """What `over` still waits for, in words."""
+        running = ", ".join(sorted(job.split()[-1] for job in self._running))
+        return story.awaited or (f"the end of what still runs: {running}" if running else "silence")
 
     def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Polls from another thread than the node's; False when `seconds` passed."""
@@ -221,9 +234,11 @@ class Witness(Node):
         return bool(intent.header.stamp == stamp_from_ns(story.stamp_ns))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Of the nodes in this namespace: every robot of a graph tells on the same topic."""
         for status in message.status:
-            values = {pair.key: pair.value for pair in status.values}
-            self._diagnosed[status.name.rpartition(": ")[2]] = {**values, "level": status.level}
+            node, _, what = status.name.rpartition(": ")
+            if node.rpartition("/")[0] == self.get_namespace().rstrip("/"):
+                self._diagnosed[what] = {**{pair.key: pair.value for pair in status.values}, "level": status.level}
 
     def _on_status(self, message: msg.SkillStatus) -> None:
         running = message.state == msg.SkillStatus.RUNNING
@@ -240,12 +255,14 @@ def _active(diagnosed: dict[str, Any] | None) -> TypeGuard[dict[str, Any]]:
 
 
 @contextmanager
-def witness(watch: Callable[[Story, object], None] | None = None) -> Iterator[Witness]:
+def witness(
+    watch: Callable[[Story, object], None] | None = None, namespace: str = "", robot_prefix: str = ""
+) -> Iterator[Witness]:
     """A witness that spins in a thread of its own, in this process's ROS domain."""
     use_safe_profile()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = Witness(watch)
+        node = Witness(watch, namespace, robot_prefix)
         with Spinner(node):
             yield node
         node.destroy_node()

@@ -151,13 +151,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m shadow_intent.shadow.sizes", description=__doc__.splitlines()[0])
     parser.add_argument("--base", help="model id or folder (default: the sizes of Llama 3.1 70B)")
     parser.add_argument("--layers", type=int, default=2, help="blocks of f")
-    parser.add_argument("--rank", type=int, default=16)
-    parser.add_argument("--gate-width", type=int, default=10)
-    parser.add_argument("--dialect", default="paper", choices=("paper", "peft"))
+    parser.add_argument("--rank", type=int, default=16, help="inner width of the injection (default: 16)")
+    parser.add_argument("--gate-width", type=int, default=10, help="inner width of T and G (default: 10)")
+    parser.add_argument("--dialect", default="paper", choices=("paper", "peft"), help="equations (default: paper)")
     parser.add_argument("--hidden-size", type=int, help="width of f (default: that of the base)")
     parser.add_argument("--intermediate-size", type=int, help="width of f's MLP (default: that of the base)")
     parser.add_argument("--tokens", type=int, default=TOKENS, help=f"length of a cached sequence (default: {TOKENS})")
-    parser.add_argument("--dtype", default="bfloat16", choices=("float32", "bfloat16", "float16"))
+    parser.add_argument(
+        "--dtype", default="bfloat16", choices=("float32", "bfloat16", "float16"), help="of all weights"
+    )
     given = parser.parse_args(arguments)
     overrides = {"hidden_size": given.hidden_size, "intermediate_size": given.intermediate_size}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from support import ROOT
 
 from shadow_intent.cloud import intent_pb2, intent_pb2_grpc
 from shadow_intent.cloud.config import CloudConfig
+from shadow_intent.cloud.server import require_free, serve
 from shadow_intent.errors import ConfigError
 
 COMMAND = [sys.executable, "-m", "shadow_intent.cloud.server"]
@@ -91,6 +93,20 @@ def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, key: str, value:
     with pytest.raises(ConfigError, match=key) as caught:
         CloudConfig.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_wrong_option_is_not_blamed_on_the_file() -> None:
+    with pytest.raises(ConfigError, match=r"^option threads: expected a whole number >= 0, got -1"):
+        CloudConfig.load(threads=-1)
+
+
+def test_a_busy_port_is_found_before_the_base_is_loaded() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        address = f"127.0.0.1:{busy.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=f"cannot listen on {address}"):
+            serve(CloudConfig.load(address=address, base="nowhere"))
+    require_free(address)
+    require_free(address)  # it gave the port back
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\x00"])

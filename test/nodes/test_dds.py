@@ -11,7 +11,7 @@ from person import parameters
 from rclpy.lifecycle import TransitionCallbackReturn
 from support import ROOT
 
-from shadow_intent.errors import ConfigError
+from shadow_intent.errors import ConfigError, RobotError
 from shadow_intent.nodes import dds
 from shadow_intent.nodes.skill_node import SkillNode
 
@@ -83,6 +83,35 @@ def test_no_process_starts_beside_a_robot_under_an_unsafe_profile(domain, tmp_pa
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith("RobotError: ") and "type_propagation = unset" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "alone"),
+    [
+        ({}, False),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "ROS_DISTRO": "jazzy"}, False),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}, True),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF", "ROS_DISTRO": "kilted"}, True),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_STATIC_PEERS": "192.168.123.161"}, False),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_DISTRO": "humble"}, False),
+        ({"ROS_LOCALHOST_ONLY": "1", "ROS_DISTRO": "humble"}, True),
+        ({"ROS_LOCALHOST_ONLY": "0", "ROS_DISTRO": "humble"}, False),
+    ],
+)
+def test_an_unsafe_profile_passes_only_where_this_distribution_stays_on_this_machine(
+    monkeypatch, tmp_path, settings, alone
+):
+    profile = tmp_path / "profile.xml"
+    profile.write_text("<dds/>")
+    for name in ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "ROS_STATIC_PEERS", "ROS_DISTRO"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**settings, dds.PROFILE_VARIABLE: str(profile)}.items():
+        monkeypatch.setenv(name, value)
+    if alone:
+        dds.use_safe_profile()
+    else:
+        with pytest.raises(RobotError, match="type_propagation = unset"):
+            dds.use_safe_profile()
 
 
 def test_a_fresh_process_chooses_the_profile_itself():

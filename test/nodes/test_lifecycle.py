@@ -16,6 +16,7 @@ import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from person import Person, parameters
+from rclpy.lifecycle import TransitionCallbackReturn
 from rosgraph_msgs.msg import Clock
 from support import wait_for
 
@@ -83,6 +84,51 @@ def test_a_cleaned_up_node_lets_go_of_its_model_at_once(ros: Callable[..., Any],
         wait_for(lambda: model() is None)
     finally:
         gc.enable()
+
+
+def broken(*_: object, **__: object) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("kind", "last"),
+    [(SkillNode, "shadow_intent.nodes.skill_node.RobotLink"), (IntentNode, "shadow_intent.nodes.intent_node.Recorder")],
+)
+def test_a_bug_in_configuring_is_shown_and_leaves_nothing_behind(ros, tmp_path, monkeypatch, capfd, kind, last) -> None:
+    values = {"robot": "mock"} if kind is SkillNode else {"cloud_address": "", "log_directory": str(tmp_path / "log")}
+    node = ros(kind, **parameters(**values))
+    before = held(node)
+    with monkeypatch.context() as patch:
+        patch.setattr(last, broken)
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    shown = capfd.readouterr().err
+    assert "cannot configure:" in shown and "Traceback" in shown and "ZeroDivisionError: a bug" in shown
+    assert held(node) == before
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+
+
+def test_a_bug_late_in_configuring_gives_back_what_was_made_before(ros, tmp_path, monkeypatch, capfd) -> None:
+    node = ros(IntentNode, **parameters(cloud_address="", log_directory=str(tmp_path / "log")))
+    before = held(node)
+    monkeypatch.setattr(node.entities, "timer", broken)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "ZeroDivisionError: a bug" in capfd.readouterr().err
+    assert held(node) == before and not hasattr(node, "classifier")
+    assert [path.name for path in (tmp_path / "log").glob("*/metadata.yaml")] == ["metadata.yaml"]
+
+
+@pytest.mark.parametrize("transition", ["deactivate", "shutdown"])
+def test_a_bug_in_a_later_transition_is_shown_and_the_node_is_unconfigured(ros, monkeypatch, capfd, transition) -> None:
+    node = ros(SkillNode, **parameters(robot="mock"))
+    before = held(node)
+    assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    with monkeypatch.context() as patch:
+        patch.setattr(node, "stand_down", broken)
+        assert getattr(node, f"trigger_{transition}")() == TransitionCallbackReturn.ERROR
+    shown = capfd.readouterr().err
+    assert "Traceback" in shown and "ZeroDivisionError: a bug" in shown
+    assert held(node) == before and not node.active
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
 
 
 def test_under_a_simulated_clock_ages_and_pauses_are_simulated(robot, skills, person):

@@ -15,6 +15,7 @@ from shadow_intent.errors import ConfigError
 from shadow_intent.nodes.mock_go2 import MockGo2
 from shadow_intent.nodes.params import IntentParams, MockParams, Parameters, SimParams, SkillParams, StopParams
 from shadow_intent.nodes.skill_node import SkillNode
+from shadow_intent.nodes.stop_node import STATE_PERIOD_S
 
 KINDS = {
     "/**/intent_node": IntentParams,
@@ -41,6 +42,18 @@ def test_every_number_has_a_range_that_holds_its_default(kind):
         numeric = isinstance(item.default, (int, float)) and not isinstance(item.default, bool)
         assert (item.metadata["low"] is not None) == numeric, item.name
         assert item.metadata["meaning"]
+
+
+def test_no_two_parameters_can_be_set_so_that_a_healthy_robot_does_not_move():
+    lowest = {item.name: item.metadata["low"] for kind in (SkillParams, StopParams) for item in fields(kind)}
+    assert lowest["lease_s"] >= 2 / lowest["move_rate_hz"]
+    assert lowest["state_timeout_s"] >= 2 * STATE_PERIOD_S
+
+
+@pytest.mark.parametrize(("kind", "name"), [(StopParams, "lease_s"), (SkillParams, "state_timeout_s")])
+def test_a_time_too_short_for_what_it_waits_for_is_refused(kind, name):
+    with pytest.raises(ConfigError, match=rf"parameter {name}: expected 0\.2 to"):
+        kind(**{name: 0.1})
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,22 @@ def test_diagnostics_say_how_urgent_it_is(skills, person):
     assert values["priority"] and values["stops"] == "0"
 
 
+@pytest.mark.parametrize(
+    ("robot", "urgency", "level"),
+    [
+        ("real", "ordinary: Operation not permitted", DiagnosticStatus.WARN),
+        ("real", "real time 20", DiagnosticStatus.OK),
+        ("mock", "ordinary: Operation not permitted", DiagnosticStatus.OK),
+    ],
+)
+def test_ordinary_priority_beside_a_real_robot_is_a_warning(ros, person, robot, urgency, level):
+    seen: list[Any] = []
+    interfaces.DIAGNOSTICS.subscribe(person, lambda message: seen.extend(message.status))
+    ros(StopNode, urgency, **parameters(robot=robot, diagnostics_hz=10.0))
+    wait_for(lambda: seen)
+    assert (seen[0].level, "ordinary priority" in seen[0].message) == (level, level == DiagnosticStatus.WARN)
+
+
 def test_its_parameters_are_served(skills, person):
     from rcl_interfaces.srv import DescribeParameters
 
@@ -245,6 +261,7 @@ def test_a_stop_goes_out_again_until_the_robot_carries_it_out(skills: Skills) ->
     skills.answer(Request())  # of another call
     skills.answer(skills.person.requests[0], code=4202)  # its sport service is not ready
     wait_for(lambda: skills.sent().count(STOP_MOVE) >= 5)
+    wait_for(lambda: warnings[-1] == DiagnosticStatus.ERROR)
     skills.answer(skills.person.requests[0])
     warnings.clear()
     wait_for(lambda: warnings[-3:] == [DiagnosticStatus.OK] * 3)

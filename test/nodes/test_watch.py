@@ -7,10 +7,16 @@ import os
 import subprocess
 import sys
 
+from rclpy.serialization import serialize_message
 from rich.console import Console
 from support import wait_for
+from unitree_go.msg import SportModeState
 
+from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.watch import ROWS, Watcher
+
+PATH_BYTES = 280
+"""Of SportModeState's path_point, which comes last."""
 
 
 def text_of(watcher: Watcher) -> str:
@@ -33,6 +39,14 @@ def test_it_shows_utterance_skill_pose_and_health(ros, robot, person, skills):
     assert "sitting" in shown and "battery 87 %" in shown and "yaw +0°" in shown
     assert "last sent Sit" in shown
     wait_for(lambda: "skill_node: robot: following the robot" in text_of(watcher))
+
+
+def test_a_robot_state_without_its_path_is_shown_too(ros, person):
+    publisher = interfaces.SPORT_STATE.publisher(person)
+    watcher = ros(Watcher)
+    wait_for(publisher.get_subscription_count)
+    publisher.publish(serialize_message(SportModeState(position=[4.5, 0.0, 0.0]))[:-PATH_BYTES])
+    wait_for(lambda: "x +4.50 m" in text_of(watcher))
 
 
 def test_refusals_come_with_their_reason_and_old_lines_go(ros, robot, person, skills):
