@@ -145,15 +145,28 @@ class ShadowedBase(nn.Module):
         self.shadow_named(name)
         self.active = name
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+    def activation_checkpointing_enable(
+        self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         """As of transformers, for the base and every f: activations inside blocks are computed twice, not kept."""
         for model in self._models():
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+            enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+            enable(activation_checkpointing_kwargs, **kwargs)
+
+    def activation_checkpointing_disable(self) -> None:
+        """The opposite."""
+        for model in self._models():
+            getattr(model, "activation_checkpointing_disable", model.gradient_checkpointing_disable)()
+
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """The name of `activation_checkpointing_enable` in older versions of transformers."""
+        self.activation_checkpointing_enable(gradient_checkpointing_kwargs, **kwargs)
 
     def gradient_checkpointing_disable(self) -> None:
         """The opposite."""
-        for model in self._models():
-            model.gradient_checkpointing_disable()
+        self.activation_checkpointing_disable()
 
     def _models(self) -> list[PreTrainedModel]:
         """The base and every f."""

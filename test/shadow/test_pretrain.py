@@ -44,7 +44,12 @@ def run(folder: Path, width: int = 24, blocks: Any = None, **settings: Any) -> P
 
 @pytest.mark.parametrize("bf16", [False, True])
 def test_the_shadow_comes_to_say_what_the_base_says(tmp_path: Path, bf16: bool) -> None:
-    told = list(run(tmp_path, bf16=bf16).run())
+    training, autocast = run(tmp_path, bf16=bf16), set()
+    training.network.backbone.layers[0].register_forward_pre_hook(
+        lambda *_: autocast.add(torch.is_autocast_enabled("cpu")) or None
+    )
+    told = list(training.run())
+    assert autocast == {bf16}
     assert len(told) == 20
     assert told[9].hidden < 0.7 * told[0].hidden
     assert told[-1].kl < 0.7 * told[0].kl
