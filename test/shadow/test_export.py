@@ -50,7 +50,7 @@ def implicit(base: PreTrainedModel) -> ShadowNetwork:
 
 
 def projected(base: PreTrainedModel) -> ShadowNetwork:
-    return ShadowNetwork.explicit(make_small(), base)
+    return ShadowNetwork.explicit(make_small(), base, same_vocabulary=True)
 
 
 def detached_logits(shadow: Shadow, base: PreTrainedModel, ids: Tensor, mask: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ def test_what_a_plain_causal_lm_lacks_is_named() -> None:
     biased = make_phi()
     biased.lm_head = torch.nn.Linear(WIDTH, 60)
     with pytest.raises(ValueError, match="bias"):
-        to_causal_lm(Shadow(ShadowConfig(), ShadowNetwork.explicit(make_llama(), biased)), biased)
+        to_causal_lm(Shadow(ShadowConfig(), ShadowNetwork.explicit(make_llama(), biased, same_vocabulary=True)), biased)
 
 
 @pytest.mark.timeout(300)
@@ -158,7 +158,9 @@ def test_onnx_says_what_the_detached_language_model_says(prefix_length: int, tmp
     base = make_llama()
     config = ShadowConfig(num_layers=1, prefix_attention=prefix_length > 0)
     small = make_small(num_hidden_layers=1)
-    network = ShadowNetwork.explicit(small, base) if prefix_length else ShadowNetwork.cut(base, config)
+    network = (
+        ShadowNetwork.explicit(small, base, same_vocabulary=True) if prefix_length else ShadowNetwork.cut(base, config)
+    )
     detached = DetachedLanguage(Shadow(config, network), base).eval()
     to_onnx(detached, tmp_path / "shadow.onnx")
     assert b"site-packages" not in (tmp_path / "shadow.onnx").read_bytes()

@@ -132,7 +132,7 @@ def test_blocks_may_be_called_h_and_the_shadow_may_be_another_model(left_batch: 
     small = GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=3, **sizes)).eval()
     options = {"attention_mask": mask, "max_new_tokens": NEW, "do_sample": False, "pad_token_id": 0}
     expected = base.generate(ids, **options)
-    model = attach(base, ShadowNetwork.explicit(small, base), ShadowConfig()).eval()
+    model = attach(base, ShadowNetwork.explicit(small, base, same_vocabulary=True), ShadowConfig()).eval()
     assert torch.equal(model.generate(ids, **options), expected)
     excite(model.adapters)
     cached = model.generate(ids, **options)
