@@ -99,7 +99,14 @@ class ShadowedBase(nn.Module):
     @property
     def shadow(self) -> ShadowParts:
         """The shadow in use."""
-        return self.shadow_named(self.active)
+        while True:
+            name = self.active
+            try:
+                return self.shadow_named(name)
+            except ValueError:
+                if name == self.active:
+                    raise
+                # another thread has just put another one in use and taken this one off
 
     @property
     def network(self) -> ShadowNetwork:
@@ -119,9 +126,11 @@ class ShadowedBase(nn.Module):
 
     def shadow_named(self, name: str) -> ShadowParts:
         """The shadow called `name`. Raises ValueError."""
-        if name not in self.shadows:
-            raise ValueError(f"there is no shadow {name!r} here, only {', '.join(self.shadows)}; add it first")
-        return cast(ShadowParts, self.shadows[name])
+        try:
+            return cast(ShadowParts, self.shadows[name])
+        except KeyError:
+            here = ", ".join(list(self.shadows))
+            raise ValueError(f"there is no shadow {name!r} here, only {here}; add it first") from None
 
     def add(self, name: str, shadow: ShadowParts) -> None:
         """Puts a further shadow on, or another one in place of `name`; calls under way keep what they began with.
