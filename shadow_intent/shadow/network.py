@@ -171,6 +171,7 @@ class ShadowNetwork(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
+        """Type of f's weights, which embeddings are cast to."""
         return self.backbone.dtype
 
     def read(

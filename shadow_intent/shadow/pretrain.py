@@ -32,7 +32,7 @@ Blocks = Callable[[int], Iterator[Tensor]]
 
 @dataclass(frozen=True)
 class Stage:
-    """A number of steps with one objective."""
+    """A number of steps with one objective: hidden * ||s0 - h_L||^2 / ||h_L||^2 + kl * KL(base || shadow)."""
 
     steps: int
     """Optimiser steps, each on `PretrainConfig.batch_size` blocks."""

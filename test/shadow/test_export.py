@@ -8,6 +8,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 import torch
+from test_architectures import CONFIGS, make
 from tiny import WIDTH, excite, make_batch, make_llama, make_qwen3, make_small
 from torch import Tensor
 from transformers import (
@@ -108,6 +109,22 @@ def test_the_types_and_the_base_stay_as_they_are(tmp_path: Path) -> None:
     assert plain.dtype == torch.bfloat16
     excite(plain)
     assert all(torch.equal(weight, before[name]) for name, weight in base.named_parameters())
+
+
+@pytest.mark.parametrize("architecture", [name for name in CONFIGS if name != "llama"])
+@torch.inference_mode()
+def test_a_plain_classifier_of_every_architecture(architecture: str) -> None:
+    base = make(CONFIGS[architecture])
+    shadow = Shadow(ShadowConfig(num_labels=3, pooling="last", head_bias=False), implicit(base)).fit(base).eval()
+    excite(shadow.network.backbone, 0.1)
+    plain = to_classifier(shadow)
+    for side in ("left", "right"):
+        ids, mask = make_batch(side)
+        got, expected = plain(ids, attention_mask=mask).logits, shadow.detached()(ids, mask)
+        if (architecture, side) == ("gpt2", "left"):  # it counts padding as positions, as the docstring says
+            assert (got - expected).abs().max() > 1e-3
+        else:
+            torch.testing.assert_close(got, expected, **CLOSE)
 
 
 @pytest.mark.parametrize("network", [implicit, projected])
