@@ -19,15 +19,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import PretrainConfig, Pretraining, Shadow, ShadowConfig, ShadowNetwork, Stage, save_shadow
-from shadow_intent.shadow.texts import SampledBlocks, TextBlocks, dataset_texts, folder_texts
+from shadow_intent.shadow.texts import SampledBlocks, TextBlocks, dataset_texts, folder_source, folder_texts
 
 
 def blocks_for(given: argparse.Namespace, base: Any) -> TextBlocks | SampledBlocks:
     """Where the text comes from."""
     if given.sample:
         return SampledBlocks(base, given.length, seed=given.seed)
-    texts = partial(folder_texts, given.text) if given.text else partial(dataset_texts, given.dataset)
-    return TextBlocks(texts, load_tokenizer(given.base), given.length)
+    tokenizer = load_tokenizer(given.base)
+    if given.text:
+        return TextBlocks(partial(folder_texts, given.text), tokenizer, given.length, folder_source(given.text))
+    return TextBlocks(partial(dataset_texts, given.dataset), tokenizer, given.length, f"dataset {given.dataset}")
 
 
 def pretrain(given: argparse.Namespace) -> None:

@@ -99,7 +99,14 @@ class ShadowedBase(nn.Module):
     @property
     def shadow(self) -> ShadowParts:
         """The shadow in use."""
-        return self.shadow_named(self.active)
+        while True:
+            name = self.active
+            try:
+                return self.shadow_named(name)
+            except ValueError:
+                if name == self.active:
+                    raise
+                # another thread has just put another one in use and taken this one off
 
     @property
     def network(self) -> ShadowNetwork:
@@ -119,9 +126,11 @@ class ShadowedBase(nn.Module):
 
     def shadow_named(self, name: str) -> ShadowParts:
         """The shadow called `name`. Raises ValueError."""
-        if name not in self.shadows:
-            raise ValueError(f"there is no shadow {name!r} here, only {', '.join(self.shadows)}; add it first")
-        return cast(ShadowParts, self.shadows[name])
+        try:
+            return cast(ShadowParts, self.shadows[name])
+        except KeyError:
+            here = ", ".join(list(self.shadows))
+            raise ValueError(f"there is no shadow {name!r} here, only {here}; add it first") from None
 
     def add(self, name: str, shadow: ShadowParts) -> None:
         """Puts a further shadow on, or another one in place of `name`; calls under way keep what they began with.
@@ -145,15 +154,28 @@ class ShadowedBase(nn.Module):
         self.shadow_named(name)
         self.active = name
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+    def activation_checkpointing_enable(
+        self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         """As of transformers, for the base and every f: activations inside blocks are computed twice, not kept."""
         for model in self._models():
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+            enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+            enable(activation_checkpointing_kwargs, **kwargs)
+
+    def activation_checkpointing_disable(self) -> None:
+        """The opposite."""
+        for model in self._models():
+            getattr(model, "activation_checkpointing_disable", model.gradient_checkpointing_disable)()
+
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """The name of `activation_checkpointing_enable` in older versions of transformers."""
+        self.activation_checkpointing_enable(gradient_checkpointing_kwargs, **kwargs)
 
     def gradient_checkpointing_disable(self) -> None:
         """The opposite."""
-        for model in self._models():
-            model.gradient_checkpointing_disable()
+        self.activation_checkpointing_disable()
 
     def _models(self) -> list[PreTrainedModel]:
         """The base and every f."""

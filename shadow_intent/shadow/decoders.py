@@ -76,8 +76,16 @@ def cast_weights(module: nn.Module, dtype: torch.dtype) -> None:
 
 
 def field_of(config: PreTrainedConfig, name: str) -> str | None:
-    """What the architecture calls the field that Llama calls `name`; None when it has none."""
-    return next((field for field in FIELDS.get(name, (name,)) if hasattr(config, field)), None)
+    """What the architecture calls the field that Llama calls `name`; None when it has none that can be set."""
+    return next(
+        (field for field in FIELDS.get(name, (name,)) if hasattr(config, field) and _can_set(config, field)), None
+    )
+
+
+def _can_set(config: PreTrainedConfig, field: str) -> bool:
+    """Not where a value follows from others, as Falcon's head_dim."""
+    kind = getattr(type(config), field, None)
+    return not isinstance(kind, property) or kind.fset is not None
 
 
 def with_fields(config: PreTrainedConfig, values: dict[str, int]) -> PreTrainedConfig:

@@ -26,7 +26,9 @@ class Speculation:
     passes: int = 0
     """Attached passes after the one over the prompt."""
     drafted: int = 0
+    """Tokens the shadow proposed, also those behind a refused one."""
     accepted: int = 0
+    """Those of them that were written."""
     written: int = 0
     """Tokens after the prompt."""
     lengths: list[int] = field(default_factory=list)

@@ -17,13 +17,16 @@ from .parts import ShadowParts
 
 
 def to_causal_lm(shadow: ShadowParts, base: PreTrainedModel) -> PreTrainedModel:
-    """The detached shadow as a causal LM of its own architecture: head(P f(x)).
+    """The detached shadow as a causal LM of its own architecture: head(P f(x)), equation (1).
 
     `save_pretrained` writes a folder that `AutoModelForCausalLM` loads. P is folded into the output head where there is
     one, so that nothing but a decoder and a head is left.
 
     Args:
         base: lends its output head and, unless the shadow has its own, its token table; both are copied.
+
+    Returns:
+        The model, in evaluation mode, in the type of f and on the device of its table.
 
     Raises:
         ValueError: prefix attention, which no plain model has, or a head with a bias that the architecture lacks.
@@ -48,16 +51,21 @@ def to_causal_lm(shadow: ShadowParts, base: PreTrainedModel) -> PreTrainedModel:
 
 
 def to_classifier(shadow: ShadowParts, labels: dict[int, str] | None = None) -> PreTrainedModel:
-    """The detached classifier as the sequence classification model of its architecture.
+    """The detached classifier, head(pool(P f(x))) of (1), as the sequence classification model of its architecture.
 
     `save_pretrained` writes a folder that `AutoModelForSequenceClassification` loads. Such models find the last real
-    token by the padding token's id, which must be in the config of f.
+    token by the padding token's id, which must be in the config of f. That of GPT-2 counts its learned positions from
+    the start of a row, padding included: pad on the right there, or its logits are others than those of `detached()`.
 
     Args:
         labels: names of the classes, for the config.
 
+    Returns:
+        The model, in evaluation mode, in the type of f and on the device of its table.
+
     Raises:
-        ValueError: what plain classifiers lack: mean pooling, prefix attention, a head with a bias.
+        ValueError: no classification heads, or what plain classifiers lack: mean pooling, prefix attention, a head with
+            a bias.
     """
     _causal(shadow)
     if shadow.heads is None:
@@ -116,6 +124,9 @@ def to_onnx(detached: DetachedShadow | DetachedLanguage, path: str | Path) -> No
 
     A classifier gives (B, num_labels), a language model (B, T, V). A language model with prefix_attention has a third
     input, prefix (B, T) bool: the tokens of the prompt, see `prefix_mask`.
+
+    Raises:
+        ModuleNotFoundError: onnxscript is not installed.
     """
     detached.eval()
     ids = torch.ones(2, 8, dtype=torch.long)

@@ -105,13 +105,29 @@ class Adapters(nn.Module):
         return len(self.injections) + self.first_block
 
     def inject(self, block: int, hidden: Tensor, state: Tensor) -> Tensor:
-        """What goes into base block `block` in place of `hidden`, (B, T, d)."""
+        """What goes into base block `block` in place of `hidden`, equations (2)-(4).
+
+        Args:
+            hidden: (B, T, d), the block's own input.
+            state: (B, T, d), s of the block before.
+
+        Returns:
+            (B, T, d), in the type of `hidden`; `hidden` itself before the first block that takes part.
+        """
         index = block - self.first_block
         injected: Tensor = self.injections[index](hidden, state) if index >= 0 else hidden
         return injected
 
     def update(self, block: int, hidden: Tensor, state: Tensor) -> Tensor:
-        """The state behind base block `block`, which gave `hidden`, (B, T, d)."""
+        """The state behind base block `block`, which gave `hidden`, equations (5)-(7).
+
+        Args:
+            hidden: (B, T, d), the block's output.
+            state: (B, T, d), s of the block before.
+
+        Returns:
+            (B, T, d), in the type of these weights; `state` itself where no update takes part.
+        """
         index = block - self.first_block
         if not 0 <= index < len(self.updates):
             return state

@@ -120,6 +120,7 @@ class ShadowNetwork(nn.Module):
         base: PreTrainedModel,
         tokenizers: tuple[Any, Any] | None = None,
         share_embedding: bool = False,
+        same_vocabulary: bool = False,
     ) -> ShadowNetwork:
         """A smaller pretrained causal LM over the base's vocabulary.
 
@@ -127,15 +128,24 @@ class ShadowNetwork(nn.Module):
         weights of `model` are copied, so it stays usable.
 
         Args:
-            tokenizers: of model and base, to check that they are the same; needed when the tables differ in length,
-                as padded ones of one family do. Without them only the lengths are compared.
+            tokenizers: of model and base, to check that every id is the same token in both. Their tables may then
+                differ in length, as padded ones of one family do.
             share_embedding: read the base's table instead of the model's own; both must be equally wide.
+            same_vocabulary: without tokenizers, vouches for what they would show; only the lengths are compared then.
+
+        Returns:
+            The network, in the type and on the device of the base's table.
 
         Raises:
-            ValueError: the vocabularies differ, or a shared table is of another width.
+            ValueError: the vocabularies differ, nobody says whether they do, or a shared table is of another width.
         """
         if tokenizers is not None:
             same_tokens(*tokenizers)
+        elif not same_vocabulary:
+            raise ValueError(
+                "every token id must mean the same to the shadow model and the base: give tokenizers=(the model's, the "
+                "base's) to have that checked, or same_vocabulary=True where it is known"
+            )
         rows, base_rows = (table_of(x).num_embeddings for x in (model, base))
         if rows != base_rows and tokenizers is None:
             raise ValueError(
@@ -161,6 +171,7 @@ class ShadowNetwork(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
+        """Type of f's weights, which embeddings are cast to."""
         return self.backbone.dtype
 
     def read(

@@ -15,7 +15,10 @@ MEMORY = 0.95
 
 @dataclass(frozen=True)
 class Costs:
-    """What things cost, in attached passes over one token. `Speculator.calibrate` measures them."""
+    """What things cost, in attached passes over one token. `Speculator.calibrate` measures them.
+
+    They decide how much is drafted, and nothing about what is written.
+    """
 
     verify: tuple[tuple[int, float], ...] = ((1, 1.0), (16, 2.0))
     """(tokens, cost of a pass over them), ascending; between them straight lines."""

@@ -75,6 +75,9 @@ def load_peft(
             where the folder says it was.
         dtype: type of the loaded weights; None takes that of the base's embedding.
 
+    Returns:
+        The shadow, on no base yet: `shadow.attach(base)`. With heads when classes were trained.
+
     Raises:
         CheckpointError: as `load_shadow`; also when only some blocks were shadowed, or an output head was trained
             (which is frozen here).

@@ -6,8 +6,10 @@ blocks of equal length (`texts`). f reads from left to right here, whatever atte
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,15 @@ from .decoders import decoder_of, head_of
 from .network import ShadowNetwork
 
 STATE = "pretrain.pt"
+NO_SIZES = ("_name_or_path", "architectures", "dtype", "transformers_version")
+"""Fields of a config of f that may differ when a run goes on."""
 Blocks = Callable[[int], Iterator[Tensor]]
 """Endless blocks (T,) of token ids from the given number on; the same ones every time."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A number of steps with one objective."""
+    """A number of steps with one objective: hidden * ||s0 - h_L||^2 / ||h_L||^2 + kl * KL(base || shadow)."""
 
     steps: int
     """Optimiser steps, each on `PretrainConfig.batch_size` blocks."""
@@ -114,11 +118,12 @@ class Pretraining:
     Args:
         network: trained in place.
         base: the teacher, frozen.
-        blocks: see `texts.TextBlocks` and `texts.SampledBlocks`.
+        blocks: see `texts.TextBlocks` and `texts.SampledBlocks`. What they have in `identity` is kept with the run.
         folder: keeps the state of the run; a run in the same folder goes on from it.
 
     Raises:
-        ValueError: the folder holds a run with other settings.
+        ValueError: the folder holds a run with other settings, with a network of other sizes or with other texts, or
+            what it holds is damaged.
     """
 
     def __init__(
@@ -177,6 +182,7 @@ class Pretraining:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
             "config": asdict(self.config),
+            "setting": self._setting(),
             "step": self.step,
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -184,18 +190,44 @@ class Pretraining:
         torch.save(state, self.folder / f"{STATE}.part")
         (self.folder / f"{STATE}.part").replace(self.folder / STATE)
 
+    def _setting(self) -> dict[str, Any]:
+        """What must be the same beside the config when a run goes on."""
+        inner = json.loads(self.network.backbone.config.to_json_string(use_diff=False))
+        sizes = {f"network.{name}": value for name, value in inner.items() if name not in NO_SIZES}
+        sizes |= {"network.width": self.network.width, "network.own_embedding": self.network.own_embedding}
+        return sizes | {f"texts.{name}": value for name, value in getattr(self.blocks, "identity", {}).items()}
+
     def _resume(self) -> None:
-        state = torch.load(self.folder / STATE, weights_only=True)
-        ours, theirs = asdict(self.config), state["config"]
-        other = [f"{name}={theirs.get(name)}, not {value}" for name, value in ours.items() if theirs.get(name) != value]
+        file = self.folder / STATE
+        with _reading(file):
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            theirs = state["config"] | state.get("setting", {})
+        ours = asdict(self.config) | (self._setting() if "setting" in state else {})
+        other = [
+            f"{name}={theirs.get(name)}, not {ours.get(name)}"
+            for name in ours | theirs
+            if theirs.get(name) != ours.get(name)
+        ]
         if other:
             raise ValueError(
-                f"{self.folder / STATE} belongs to a run with other settings ({'; '.join(other)}); give these or "
-                "another folder"
+                f"{file} belongs to a run with other settings ({'; '.join(other)}); give these or another folder"
             )
-        self.network.load_state_dict(state["network"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        with _reading(file):
+            self.network.load_state_dict(state["network"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self.step = state["step"]
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Within it, whatever a damaged state leads to becomes a ValueError."""
+    try:
+        yield
+    except Exception as error:
+        told = str(error).splitlines()[0] if str(error) else ""
+        raise ValueError(
+            f"{file} is damaged ({type(error).__name__}: {told}); delete it to begin again, or give another folder"
+        ) from error
 
 
 def distillation(

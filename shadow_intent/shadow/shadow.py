@@ -19,7 +19,10 @@ class Shadow(ShadowParts):
 
     @classmethod
     def of(cls, model: ShadowedModel, name: str | None = None) -> Shadow:
-        """The shadow called `name` of an attached model, or the one in use; its parts are shared with the model."""
+        """The shadow called `name` of an attached model, or the one in use; its parts are shared with the model.
+
+        Raises ValueError when there is none of that name.
+        """
         return cast(Shadow, model.shadow if name is None else model.shadow_named(name))
 
     def attach(self, base: PreTrainedModel) -> ShadowedModel:
@@ -34,7 +37,7 @@ def attach(
     adapters: Adapters | None = None,
     heads: ClassifierHeads | None = None,
 ) -> ShadowedModel:
-    """Freezes `base`, puts the shadow around its decoder blocks in place, and returns the whole.
+    """Freezes `base`, puts the shadow around its decoder blocks in place, and returns the whole: equations (2)-(9).
 
     Args:
         base: a decoder LM with its blocks in `layers` or `h`.

@@ -78,12 +78,26 @@ class Speculator:
 
         Args:
             input_ids: (1, T), what is in `past_key_values` included.
+            max_new_tokens: most tokens to write, >= 1.
+            eos_token_id: one or several, at which writing ends; they are written. None: none does.
+            do_sample: draw from the distribution instead of writing the likeliest token.
+            temperature, top_k, top_p: shape that distribution, in this order and only when sampling; 1.0, 0 and 1.0
+                leave it as it is.
             logits_processor: must be functions of (input_ids, scores) alone: they also see drafts that are refused.
+            stopping_criteria: of (tokens (1, T), scores (1, V)), each true where writing ends; asked after every token
+                but one that ends it anyway.
+            streamer: gets the prompt, then what each pass wrote.
+            prefix_length: (1,), real tokens of the prompt, with prefix_attention; None: all, or as in the first turn.
             past_key_values: the `cache` of an earlier turn.
             generator: for reproducible samples, with a fixed `length`.
+            shadow: which one; None: the one in use.
+
+        Returns:
+            Tokens (1, T), prompt included, the cache to go on from, and counts.
 
         Raises:
-            ValueError: more than one row, no token to write, or a model in training mode.
+            ValueError: more than one row, no token to write, a model in training mode, when sampling a temperature
+                <= 0 or a top_k or top_p below 0, or what `ShadowedModel.forward` refuses.
         """
         if input_ids.ndim != 2 or len(input_ids) != 1:
             raise ValueError(f"one sequence at a time, (1, T), got {tuple(input_ids.shape)}; use generate for batches")

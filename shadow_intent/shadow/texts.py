@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 SUFFIXES = (".txt", ".md", ".jsonl")
+PIECE = 1_000_000
+"""Characters of a file that are read at a time, up to the end of a line."""
 
 
 class TextBlocks:
@@ -22,15 +25,18 @@ class TextBlocks:
         texts: called for every pass.
         tokenizer: of transformers.
         length: T, tokens of a block.
+        source: tells these texts from others, for a run that is resumed, such as `folder_source`.
 
     Raises:
         ValueError: a length below 2, at which no token has a next one.
     """
 
-    def __init__(self, texts: Any, tokenizer: Any, length: int) -> None:
+    def __init__(self, texts: Any, tokenizer: Any, length: int, source: str = "") -> None:
         if length < 2:
             raise ValueError(f"length must be >= 2, got {length}")
         self._texts, self._tokenizer, self._length = texts, tokenizer, length
+        self.identity: dict[str, Any] = {"source": source, "length": length}
+        """What makes the blocks the same ones; `Pretraining` keeps it with a run."""
 
     def __call__(self, skip: int = 0) -> Iterator[Tensor]:
         """Blocks (T,) from number `skip` on.
@@ -54,30 +60,50 @@ class TextBlocks:
         for text in self._texts():
             waiting += self._tokenizer(text, add_special_tokens=False).input_ids
             waiting += [] if end is None else [end]
-            while len(waiting) >= self._length:
-                yield torch.tensor(waiting[: self._length])
-                del waiting[: self._length]
+            whole = len(waiting) - len(waiting) % self._length
+            for start in range(0, whole, self._length):
+                yield torch.tensor(waiting[start : start + self._length])
+            del waiting[:whole]
 
 
 def folder_texts(folder: str | Path) -> Iterable[str]:
     """The texts below a folder, in order of their names: .txt and .md whole, .jsonl line by line (field "text").
 
+    Files are read as they are needed. A .txt or .md file of more than about a million characters becomes several
+    texts, cut between lines where it has lines.
+
     Raises:
-        ValueError: nothing of the kind is there, or a line has no text.
+        ValueError: nothing of the kind is there, a line has no text, or a file is not UTF-8.
     """
-    files = sorted(file for file in Path(folder).rglob("*") if file.suffix in SUFFIXES and file.is_file())
-    if not files:
-        raise ValueError(f"{folder}: expected files {', '.join(SUFFIXES)}")
-    for file in files:
-        if file.suffix != ".jsonl":
-            yield file.read_text(encoding="utf-8")
-            continue
+    for file in _files(folder):
         with file.open(encoding="utf-8") as lines:
+            if file.suffix != ".jsonl":
+                while piece := lines.read(PIECE):
+                    yield piece + lines.readline(PIECE)
+                continue
             for number, line in enumerate(lines, start=1):
                 try:
                     yield str(json.loads(line)["text"])
                 except (ValueError, KeyError, TypeError) as error:
                     raise ValueError(f'{file}:{number}: expected an object with "text"') from error
+
+
+def folder_source(folder: str | Path) -> str:
+    """Tells the texts of a folder from those of another: number and bytes of the files, a hash of names and sizes.
+
+    Raises:
+        ValueError: nothing of the kind is there.
+    """
+    files = [(file.relative_to(folder).as_posix(), file.stat().st_size) for file in _files(folder)]
+    digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
+    return f"{len(files)} files of {sum(size for _, size in files)} bytes, {digest}"
+
+
+def _files(folder: str | Path) -> list[Path]:
+    files = sorted(file for file in Path(folder).rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    if not files:
+        raise ValueError(f"{folder}: expected files {', '.join(SUFFIXES)}")
+    return files
 
 
 def dataset_texts(name: str, split: str = "train", field: str = "text") -> Iterable[str]:
@@ -90,7 +116,9 @@ def dataset_texts(name: str, split: str = "train", field: str = "text") -> Itera
     try:
         from datasets import load_dataset  # type: ignore[import-not-found]
     except ImportError as error:
-        raise ValueError("a dataset id needs the datasets package: pip install datasets") from error
+        raise ValueError(
+            "a dataset id needs the datasets package, which no extra brings: pip install datasets"
+        ) from error
     identity, _, config = name.partition(":")
     try:
         rows = load_dataset(identity, config or None, split=split, streaming=True)
@@ -114,6 +142,8 @@ class SampledBlocks:
 
     def __init__(self, base: PreTrainedModel, length: int, together: int = 8, seed: int = 0) -> None:
         self._base, self._length, self._together, self._seed = base, length, together, seed
+        self.identity: dict[str, Any] = {"source": "the base", "length": length, "together": together, "seed": seed}
+        """As of `TextBlocks`."""
 
     def __call__(self, skip: int = 0) -> Iterator[Tensor]:
         """Blocks (T,) from number `skip` on."""

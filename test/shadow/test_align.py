@@ -94,10 +94,10 @@ def test_heads_may_be_on_two_devices() -> None:
 
 def test_an_explicit_shadow_reports_its_alignment() -> None:
     base = make_llama()
-    network = ShadowNetwork.explicit(make_small(), base)
+    network = ShadowNetwork.explicit(make_small(), base, same_vocabulary=True)
     assert network.alignment is not None
     assert 0 < network.alignment <= 1
-    assert ShadowNetwork.explicit(base, base).alignment is None
+    assert ShadowNetwork.explicit(base, base, same_vocabulary=True).alignment is None
 
 
 VOCABULARY = {"a": 0, "b": 1}
@@ -108,6 +108,13 @@ def test_other_tokens_are_refused() -> None:
     ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, dict(VOCABULARY)))
     with pytest.raises(ValueError, match="one vocabulary, but 4 entries differ, the first 'a' at id 0"):
         ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, {"b": 0, "a": 1}))
+
+
+def test_without_tokenizers_somebody_must_vouch_for_the_tokens() -> None:
+    base, small = make_llama(), make_small()
+    with pytest.raises(ValueError, match=r"give tokenizers=.* or same_vocabulary=True where it is known"):
+        ShadowNetwork.explicit(small, base)
+    assert ShadowNetwork.explicit(small, base, same_vocabulary=True).own_embedding
 
 
 def test_vocabularies_are_compared_however_they_are_given() -> None:
@@ -125,7 +132,7 @@ def test_vocabularies_are_compared_however_they_are_given() -> None:
 def test_padded_tables_of_one_vocabulary_are_taken() -> None:
     base, small = make_llama(), make_small(vocab_size=72)
     with pytest.raises(ValueError, match="72 rows and the base's 60: give both tokenizers"):
-        ShadowNetwork.explicit(small, base)
+        ShadowNetwork.explicit(small, base, same_vocabulary=True)
     network = ShadowNetwork.explicit(small, base, tokenizers=(VOCABULARY, VOCABULARY))
     expected = align_heads(base.lm_head.weight, small.lm_head.weight[:60])
     torch.testing.assert_close(network.projection.weight, expected.weight)
@@ -133,7 +140,7 @@ def test_padded_tables_of_one_vocabulary_are_taken() -> None:
 
 def test_an_explicit_shadow_may_read_the_table_of_its_base() -> None:
     base = make_llama()
-    network = ShadowNetwork.explicit(make_llama(), base, share_embedding=True)
+    network = ShadowNetwork.explicit(make_llama(), base, share_embedding=True, same_vocabulary=True)
     assert network.embedding is base.model.embed_tokens
     with pytest.raises(ValueError, match="embedding of width 16 expected, got 32"):
-        ShadowNetwork.explicit(make_small(), base, share_embedding=True)
+        ShadowNetwork.explicit(make_small(), base, share_embedding=True, same_vocabulary=True)

@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, attach, load_shadow, save_shadow
+from shadow_intent.shadow.decoders import field_of
 
 TOKENS = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
 WIDE = {"hidden_size": WIDTH, "num_hidden_layers": BLOCKS, "num_attention_heads": 4}
@@ -45,6 +46,11 @@ CONFIGS = {
     "falcon": FalconConfig(**WIDE, **TOKENS),
     "falcon-alibi": FalconConfig(**WIDE, **TOKENS, alibi=True),
 }
+LACKING = {
+    "head_dim": ("qwen2", "phi", "gpt2", "gpt_neox", "opt", "falcon"),
+    "num_key_value_heads": ("gpt2", "gpt_neox", "opt"),
+}
+"""Sizes that some architectures do not have, or have only as a result of others."""
 ARCHITECTURES = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 CLOSE = {"atol": 2e-5, "rtol": 2e-5}
 
@@ -147,3 +153,31 @@ def test_an_implicit_shadow_of_other_sizes_is_saved_and_comes_back(config: PreTr
 
 def _heads(config: PreTrainedConfig) -> dict[str, int]:
     return {"num_key_value_heads": 1} if getattr(config, "num_key_value_heads", None) else {}
+
+
+@ARCHITECTURES
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("intermediate_size", 24),
+        ("num_attention_heads", 2),
+        ("num_key_value_heads", 1),
+        ("head_dim", 4),
+        ("hidden_size", 16),
+    ],
+)
+@torch.inference_mode()
+def test_each_size_is_another_or_refused(config: PreTrainedConfig, field: str, value: int) -> None:
+    base, settings = make(config), ShadowConfig(num_layers=1)
+    extra = {"word_embed_proj_dim": value} if (config.model_type, field) == ("opt", "hidden_size") else {}
+    if config.model_type in LACKING.get(field, ()):
+        with pytest.raises(ValueError, match=f"{type(config).__name__} has no field '{field}'"):
+            ShadowNetwork.random(base, settings, **{field: value})
+        return
+    network = ShadowNetwork.random(base, settings, **{field: value}, **extra).eval()
+    name = field_of(network.backbone.config, field)
+    assert name is not None
+    assert getattr(network.backbone.config, name) == value != getattr(base.get_decoder().config, name)
+    state = network(*make_batch("right"))
+    assert state.shape == (2, 7, WIDTH)
+    assert state.isfinite().all()

@@ -103,7 +103,7 @@ def test_an_explicit_shadow_starts_with_its_own_language_head(llama: PreTrainedM
     inner = ShadowNetwork.random(llama, ShadowConfig(), hidden_size=16, head_dim=4).backbone.config
     small = LlamaForCausalLM(inner).eval()
     small.lm_head.weight.data = llama.lm_head.weight.detach() @ torch.randn(WIDTH, 16)
-    network = ShadowNetwork.explicit(small, llama)
+    network = ShadowNetwork.explicit(small, llama, same_vocabulary=True)
     logits = llama.lm_head(network(ids, mask))
     torch.testing.assert_close(
         logits[mask.bool()], small(ids, attention_mask=mask).logits[mask.bool()], atol=1e-4, rtol=1e-4

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tiny import make_batch, make_llama
 from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from shadow_intent.shadow import load_shadow
@@ -32,15 +34,29 @@ def test_the_example_runs_and_leaves_what_it_says(tmp_path: Path, monkeypatch: p
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]").save_pretrained(tmp_path / "base")
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec(compile(example.replace(MODEL, "base"), str(DOCUMENT), "exec"), names)
-
     ids, mask = make_batch("right")
     real = mask.bool()
+    parts = re.split(r"^(?=model = |theirs = )", example.replace(MODEL, "base"), flags=re.MULTILINE)
+    loading, training, handing_over = (compile(part, str(DOCUMENT), "exec") for part in parts)
+
+    def say(model: Any) -> Tensor:
+        with torch.no_grad():
+            return model(ids, attention_mask=mask).logits
+
+    exec(loading, names)
+    before = say(names["base"])
+    exec(training, names)
+    attached = say(names["model"])
+    assert (attached - before)[real].abs().max() > 1e-4
+    assert torch.equal(say(names["model"].detach()), before)
+    exec(handing_over, names)
+
+    theirs = say(names["theirs"].eval())[real]
+    ours = load_shadow("my-shadow", base).attach(base).eval()
+    torch.testing.assert_close(attached[real], theirs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(say(ours)[real], theirs, atol=1e-5, rtol=1e-5)
+    small = say(AutoModelForCausalLM.from_pretrained("my-small-model"))
     with torch.no_grad():
-        theirs = names["theirs"].eval()(input_ids=ids, attention_mask=mask).logits[real]
-        ours = load_shadow("my-shadow", base).attach(base).eval()
-        torch.testing.assert_close(ours(ids, attention_mask=mask).logits[real], theirs, atol=1e-5, rtol=1e-5)
-        small = AutoModelForCausalLM.from_pretrained("my-small-model")(ids, attention_mask=mask).logits
         alone = base.lm_head(ours.network(ids, mask))
-        torch.testing.assert_close(small[real], alone[real], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(small[real], alone[real], atol=1e-5, rtol=1e-5)
     assert names["written"].written == 8

@@ -93,7 +93,7 @@ def test_shadow_peft_reads_what_was_trained_here(make: Callable[[], PreTrainedMo
 
 
 def narrower(base: PreTrainedModel, config: ShadowConfig) -> ShadowNetwork:
-    return ShadowNetwork.explicit(make_small(), base)
+    return ShadowNetwork.explicit(make_small(), base, same_vocabulary=True)
 
 
 def with_a_table(base: PreTrainedModel, config: ShadowConfig) -> ShadowNetwork:
@@ -197,7 +197,7 @@ def test_peft_reads_what_was_trained_here(make: Callable[[], PreTrainedModel], o
 def test_an_explicit_shadow_goes_both_ways_with_peft_through_a_projected_folder(tmp_path: Path) -> None:
     base, small = make_llama(), make_small()
     config = ShadowConfig(dialect="peft", dropout=0.0)
-    model = attach(base, ShadowNetwork.explicit(small, base), config)
+    model = attach(base, ShadowNetwork.explicit(small, base, same_vocabulary=True), config)
     teach(model)
     save_projected(tmp_path / "shadow", model.network, base)
     save_peft(tmp_path / "adapter", Shadow.of(model), base, shadow_model=str(tmp_path / "shadow"))

@@ -66,7 +66,9 @@ def test_an_f_that_peft_cannot_make_needs_a_name(tmp_path: Path) -> None:
 
 def test_an_f_of_another_kind_needs_explicit_for_shadow_peft(tmp_path: Path) -> None:
     base, config = make_llama(), ShadowConfig()
-    shadow = Shadow.of(attach(base, ShadowNetwork.explicit(make_qwen3(), base, share_embedding=True), config))
+    shadow = Shadow.of(
+        attach(base, ShadowNetwork.explicit(make_qwen3(), base, share_embedding=True, same_vocabulary=True), config)
+    )
     with pytest.raises(CheckpointError, match=r"no implicit shadow of this base: .* explicit=True"):
         save_shadow_peft(tmp_path, shadow, base)
     assert not list(tmp_path.iterdir())

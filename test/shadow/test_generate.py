@@ -99,6 +99,37 @@ def test_the_whole_prompt_is_the_prefix(llama: PreTrainedModel, left_batch: Batc
     assert (first - shorter).abs().max() > 1e-4
 
 
+def test_a_generation_broken_off_within_a_block_leaves_nothing_behind(
+    base: PreTrainedModel, left_batch: Batch, trained: Build
+) -> None:
+    ids, mask = left_batch
+    with torch.no_grad():
+        bare = base(ids, attention_mask=mask).logits
+    model = trained(base)
+    options = {"attention_mask": mask, "max_new_tokens": NEW, "do_sample": False}
+    expected, calls, cache = model.generate(ids, **options), [], DynamicCache()
+
+    def third_time(*_: object) -> None:
+        calls.append(None)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    hook = base.model.layers[2].block.register_forward_pre_hook(third_time)
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(ids, past_key_values=cache, **options)
+    hook.remove()
+    with torch.no_grad():
+        assert torch.equal(base(ids, attention_mask=mask).logits, bare)  # through the blocks that carry the shadow
+    assert torch.equal(model.generate(ids, **options), expected)
+    for layer in cache.layers:  # two passes were whole, the prompt and one token; the third came to some blocks only
+        layer.crop(8 - layer.get_seq_length())
+    begun, real = expected[:, :9], torch.cat([mask, mask.new_ones(2, 2)], dim=1)
+    rest = {**options, "attention_mask": real, "max_new_tokens": NEW - 2, "past_key_values": cache}
+    assert torch.equal(model.generate(begun, **rest), expected)
+    with torch.no_grad():
+        assert torch.equal(model.detach()(ids, attention_mask=mask).logits, bare)
+
+
 def test_beams_reorder_both_halves_of_the_cache(llama: PreTrainedModel, left_batch: Batch, trained: Build) -> None:
     ids, mask = left_batch
     model = trained(llama)
@@ -132,7 +163,7 @@ def test_blocks_may_be_called_h_and_the_shadow_may_be_another_model(left_batch: 
     small = GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=3, **sizes)).eval()
     options = {"attention_mask": mask, "max_new_tokens": NEW, "do_sample": False, "pad_token_id": 0}
     expected = base.generate(ids, **options)
-    model = attach(base, ShadowNetwork.explicit(small, base), ShadowConfig()).eval()
+    model = attach(base, ShadowNetwork.explicit(small, base, same_vocabulary=True), ShadowConfig()).eval()
     assert torch.equal(model.generate(ids, **options), expected)
     excite(model.adapters)
     cached = model.generate(ids, **options)

@@ -21,9 +21,9 @@ def test_tokens_narrower_than_the_states_are_named(own: bool) -> None:
     with pytest.raises(ValueError, match="word_embed_proj_dim 16 and hidden_size 32"):
         ShadowNetwork.cut(make_opt(16), config, own_embedding=own)
     with pytest.raises(ValueError, match="word_embed_proj_dim 16"):
-        ShadowNetwork.explicit(make_small(), make_opt(16))
+        ShadowNetwork.explicit(make_small(), make_opt(16), same_vocabulary=True)
     with pytest.raises(ValueError, match="word_embed_proj_dim 16"):
-        ShadowNetwork.explicit(make_opt(16), make_llama())
+        ShadowNetwork.explicit(make_opt(16), make_llama(), same_vocabulary=True)
 
 
 def test_a_narrower_opt_needs_narrower_tokens(batch: Batch) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 import torch
 from tiny import VOCABULARY, excite, make_llama
 
-from shadow_intent.shadow import PretrainConfig, Pretraining, ShadowConfig, ShadowNetwork, Stage
+from shadow_intent.shadow import PretrainConfig, Pretraining, ShadowConfig, ShadowNetwork, Stage, texts
 from shadow_intent.shadow.pretrain import distillation
-from shadow_intent.shadow.texts import SampledBlocks, TextBlocks, folder_texts
+from shadow_intent.shadow.texts import SampledBlocks, TextBlocks, folder_source, folder_texts
 
 LENGTH = 12
 
@@ -31,19 +32,24 @@ def text() -> list[str]:
     return ["the quick brown fox jumps over the lazy dog", "and the dog sleeps", "while the fox runs on and on"]
 
 
-def run(folder: Path, **settings: Any) -> Pretraining:
+def run(folder: Path, width: int = 24, blocks: Any = None, **settings: Any) -> Pretraining:
     torch.manual_seed(2)
     base = make_llama()
     excite(base.model.layers, 0.3)
-    network = ShadowNetwork.random(base, ShadowConfig(), intermediate_size=24)
+    network = ShadowNetwork.random(base, ShadowConfig(), intermediate_size=width)
     stages = (Stage(10, 0.01, hidden=1.0), Stage(10, 0.005))
     config = PretrainConfig(stages, batch_size=2, save_every=4, **settings)
-    return Pretraining(network, base, TextBlocks(text, Letters(), LENGTH), config, folder)
+    return Pretraining(network, base, blocks or TextBlocks(text, Letters(), LENGTH, "animals"), config, folder)
 
 
 @pytest.mark.parametrize("bf16", [False, True])
 def test_the_shadow_comes_to_say_what_the_base_says(tmp_path: Path, bf16: bool) -> None:
-    told = list(run(tmp_path, bf16=bf16).run())
+    training, autocast = run(tmp_path, bf16=bf16), set()
+    training.network.backbone.layers[0].register_forward_pre_hook(
+        lambda *_: autocast.add(torch.is_autocast_enabled("cpu")) or None
+    )
+    told = list(training.run())
+    assert autocast == {bf16}
     assert len(told) == 20
     assert told[9].hidden < 0.7 * told[0].hidden
     assert told[-1].kl < 0.7 * told[0].kl
@@ -65,6 +71,48 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     list(run(tmp_path).run(limit=1))
     with pytest.raises(ValueError, match=r"other settings \(weight_decay=0.01, not 0.5; seed=0, not 3\)"):
         run(tmp_path, weight_decay=0.5, seed=3)
+
+
+def test_another_network_or_other_texts_in_the_same_folder_are_refused(tmp_path: Path) -> None:
+    list(run(tmp_path).run(limit=1))
+    with pytest.raises(ValueError, match=r"other settings \(network.intermediate_size=24, not 16\); give these or"):
+        run(tmp_path, width=16)
+    with pytest.raises(ValueError, match=r"\(texts.source=animals, not plants; texts.length=12, not 13\)"):
+        run(tmp_path, blocks=TextBlocks(text, Letters(), LENGTH + 1, "plants"))
+    with pytest.raises(ValueError, match=r"\(texts.source=animals, not the base; texts.together=None, not 8; "):
+        run(tmp_path, blocks=SampledBlocks(make_llama(), LENGTH))
+
+
+def test_a_state_without_network_and_texts_goes_on_and_blocks_without_identity_do_too(tmp_path: Path) -> None:
+    list(run(tmp_path).run(limit=1))
+    state = torch.load(tmp_path / "pretrain.pt", weights_only=True)
+    del state["setting"]
+    torch.save(state, tmp_path / "pretrain.pt")
+    plain = run(tmp_path, blocks=lambda skip: TextBlocks(text, Letters(), LENGTH)(skip))
+    list(plain.run(limit=1))
+    assert plain.step == 2
+    with pytest.raises(ValueError, match=r"\(texts.source=None, not animals"):
+        run(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "list", "weight", "optimizer"])
+def test_a_damaged_state_is_said(tmp_path: Path, damage: str) -> None:
+    list(run(tmp_path).run(limit=1))
+    file = tmp_path / "pretrain.pt"
+    state = torch.load(file, weights_only=True)
+    if damage == "list":
+        torch.save([1], file)
+    elif damage == "weight":
+        state["network"].popitem()
+        torch.save(state, file)
+    elif damage == "optimizer":
+        del state["optimizer"]
+        torch.save(state, file)
+    else:
+        whole = file.read_bytes()
+        file.write_bytes({"cut": whole[: len(whole) // 2], "garbage": b"no state\n" * 9, "empty": b""}[damage])
+    with pytest.raises(ValueError, match=r"pretrain.pt is damaged \(.*\); delete it to begin again, or give another"):
+        run(tmp_path)
 
 
 def test_the_objective_by_hand_however_it_is_cut() -> None:
@@ -118,6 +166,41 @@ def test_texts_of_a_folder(tmp_path: Path) -> None:
         list(folder_texts(tmp_path))
     with pytest.raises(ValueError, match=r"expected files \.txt"):
         list(folder_texts(tmp_path / "nowhere"))
+
+
+def test_a_large_file_is_read_and_tokenized_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "PIECE", 100)
+    lines = "".join(f"line {number} of a long story\n" for number in range(40))
+    (tmp_path / "a.txt").write_text(lines + "x" * 350)
+    pieces = list(folder_texts(tmp_path))
+    assert "".join(pieces) == lines + "x" * 350
+    assert len(pieces) == 10
+    assert max(len(piece) for piece in pieces) <= 200
+    assert all(piece.endswith("\n") for piece in pieces[:8])
+    with (tmp_path / "a.txt").open("ab") as file:
+        file.write(b"x" * 100_000 + b"\xff")  # whoever reads it all stumbles at once
+    seen: list[str] = []
+
+    class Noting(Letters):
+        def __call__(self, text: str, add_special_tokens: bool) -> Any:
+            seen.append(text)
+            return super().__call__(text, add_special_tokens)
+
+    blocks = TextBlocks(partial(folder_texts, tmp_path), Noting(), LENGTH)(0)
+    assert next(blocks).shape == (LENGTH,)
+    assert len("".join(seen)) <= 200
+    with pytest.raises(ValueError, match="utf-8"):
+        list(blocks)
+
+
+def test_a_folder_is_told_from_others_by_names_and_sizes(tmp_path: Path) -> None:
+    for folder, told in (("a", "one"), ("b", "one"), ("c", "other")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.txt").write_text(told)
+    assert folder_source(tmp_path / "a") == folder_source(tmp_path / "b") != folder_source(tmp_path / "c")
+    assert folder_source(tmp_path / "c").startswith("1 files of 5 bytes, ")
+    (tmp_path / "b" / "x.txt").rename(tmp_path / "b" / "y.txt")
+    assert folder_source(tmp_path / "a") != folder_source(tmp_path / "b")
 
 
 @pytest.mark.parametrize(

@@ -160,24 +160,40 @@ def test_hot_swap_under_load(two: ShadowedModel) -> None:
     first, second = two.shadow_named("default"), two.shadow_named("other")
     answers = {tuple(two.generate(ids, shadow=one, **OPTIONS)[0].tolist()) for one in (first, second)}
     assert len(answers) == 2
-    seen, stop = set(), threading.Event()
+    seen: dict[str | None, set] = {"live": set(), None: set()}
+    stop = threading.Event()
 
-    def ask() -> None:
+    def ask(name: str | None) -> None:
         while not stop.is_set():
-            seen.add(tuple(two.generate(ids, shadow="live", **OPTIONS)[0].tolist()))
+            seen[name].add(tuple(two.generate(ids, shadow=name, **OPTIONS)[0].tolist()))
 
     two.add("live", first)
     with ThreadPoolExecutor(3) as pool:
-        workers = [pool.submit(ask) for _ in range(3)]
+        workers = [pool.submit(ask, name) for name in ("live", None, None)]
         for i in range(400):
             two.add("live", second if i % 2 else first)
-            if seen == answers and i > 20:
-                break
+            two.add("spare", second if i % 3 else first)
+            two.use("spare")
             threading.Event().wait(0.01)
+            two.use("default")
+            two.remove("spare")
+            if all(told == answers for told in seen.values()) and i > 20:
+                break
         stop.set()
         for worker in workers:
             worker.result()
-    assert seen == answers
+    assert seen == {"live": answers, None: answers}
+    assert set(two.shadows) == {"default", "other", "live"}
+
+
+def test_a_shadow_taken_off_while_it_is_looked_up_is_followed_to_the_one_in_use(two: ShadowedModel) -> None:
+    seen = iter(["gone"])  # what another thread had in use a moment ago
+    two.__class__ = type("Raced", (ShadowedModel,), {"active": property(lambda _: next(seen, "default"))})
+    assert two.shadow is two.shadow_named("default")
+    two.__class__ = type("Wrong", (ShadowedModel,), {"active": "gone"})
+    del two.__dict__["active"]
+    with pytest.raises(ValueError, match="no shadow 'gone' here, only default, other"):
+        _ = two.shadow
 
 
 def test_a_classifier_and_a_writer_share_a_base(llama: PreTrainedModel, batch: Batch, trained: Build) -> None:

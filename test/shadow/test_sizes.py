@@ -71,3 +71,21 @@ def test_the_command_prints_and_refuses(capsys: pytest.CaptureFixture[str]) -> N
     assert "tokens must be >= 1, got 0" in capsys.readouterr().err
     assert main(["--layers", "200"]) == 1
     assert "num_layers must be <= 80" in capsys.readouterr().err
+
+
+def test_the_memory_that_the_command_prints_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    """Llama 3.1 70B, bfloat16, two blocks of its own sizes, rank 16, gate width 10; 1 GiB = 2**30 bytes."""
+    f = 2 * (2 * 8192 * 8192 + 2 * 8192 * 1024 + 3 * 8192 * 28672 + 2 * 8192) + 8192
+    adapters = 79 * 2 * 8192 * 16 + 78 * 4 * 8192 * 10 + 2 * 8192
+    assert f + adapters == 1_757_601_792
+    assert main(["--tokens", "20000"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (attached, training, cache) = (
+        next(line for line in lines if line.startswith(name)) for name in ("attached,", "training,", "key-value")
+    )
+    # 2 bytes a weight: (70,553,706,496 + 1,757,601,792) * 2 = 144,622,616,576
+    assert attached.split() == ["attached,", "weights", "134.69", "GiB"]
+    # 12 more for each trained one, gradient and two moments: 144,622,616,576 + 21,091,221,504 = 165,713,838,080
+    assert " 154.33 GiB  (AdamW" in training
+    # keys and values, 8 heads of 128, 2 bytes: 4096 a token and block; 20,000 tokens in 80 and in 2 blocks
+    assert " ".join(cache.split()) == "key-value cache, 20000 tokens 6.10 GiB base, 0.153 GiB shadow"

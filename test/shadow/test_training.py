@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +88,28 @@ def losses(run: Trainer) -> list[float]:
     return [entry["loss"] for entry in run.state.log_history if "loss" in entry]
 
 
+def watch(model: ShadowedModel) -> tuple[Counter[str], set[bool]]:
+    """How often a block's attention is called, in the base and in f, and whether under autocast."""
+    calls: Counter[str] = Counter()
+    autocast: set[bool] = set()
+
+    def note(name: str, *_: object) -> None:
+        calls.update([name])
+        autocast.add(torch.is_autocast_enabled("cpu"))
+
+    model.base.model.layers[1].block.self_attn.register_forward_pre_hook(partial(note, "base"))
+    model.network.backbone.layers[0].self_attn.register_forward_pre_hook(partial(note, "f"))
+    return calls, autocast
+
+
 @pytest.mark.parametrize("settings", [{}, {"bf16": True}, {"gradient_checkpointing": True}], ids=str)
 def test_trainer_learns(tmp_path: Path, settings: dict) -> None:
     run = trainer(fresh(), tmp_path, **settings)
-    before = whole_loss(run.model)
+    before, (calls, autocast) = whole_loss(run.model), watch(run.model)
     run.train()
+    times = 12 if "gradient_checkpointing" in settings else 6  # forward, and again on the way back
+    assert calls == {"base": times, "f": times}
+    assert autocast == {"bf16" in settings}
     assert whole_loss(run.model) < before - 0.05
 
 
@@ -240,15 +259,19 @@ def gradients(model: ShadowedModel) -> list[Tensor]:
     return [weight.grad.clone() for weight in model.shadow.parameters()]
 
 
-def test_checkpointed_gradients_are_the_plain_ones(base: PreTrainedModel, trained: Build) -> None:
-    model = trained(base).train()
+@pytest.mark.parametrize("settings", [{}, {"dropout": 0.3}, {"dialect": "peft", "dropout": 0.3}], ids=str)
+def test_checkpointed_gradients_are_the_plain_ones(base: PreTrainedModel, trained: Build, settings: dict) -> None:
+    model = trained(base, **settings).train()
+    calls, _ = watch(model)
     torch.manual_seed(1)
     plain = gradients(model)
+    assert calls == {"base": 1, "f": 1}
     model.gradient_checkpointing_enable()
     assert base.model.gradient_checkpointing
     assert model.network.backbone.gradient_checkpointing
     torch.manual_seed(1)
     checkpointed = gradients(model)
+    assert calls == {"base": 3, "f": 3}  # forward, and again on the way back
     model.gradient_checkpointing_disable()
     assert not base.model.gradient_checkpointing
     for one, other in zip(plain, checkpointed, strict=True):

@@ -66,3 +66,10 @@ def excite(module: nn.Module, std: float = 0.3) -> None:
     """Gives every weight a random value, so that nothing is zero by its start."""
     for weight in module.parameters():
         nn.init.normal_(weight, std=std)
+
+
+def agreeable(model: ShadowedModel) -> ShadowedModel:
+    """Adapters so weak that a shadow of all blocks mostly expects what the model says."""
+    for injection in model.adapters.injections:
+        injection.up.weight.data.mul_(0.02)
+    return model

@@ -33,6 +33,29 @@ def test_a_run_is_interrupted_goes_on_and_leaves_a_shadow(
     assert all(torch.equal(second[name], third[name]) for name in second)
 
 
+def test_a_run_with_other_texts_or_a_damaged_state_is_refused_without_a_traceback(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text").mkdir()
+    story = tmp_path / "text" / "story.txt"
+    story.write_text("The robot walks to the door and waits for the dog. " * 20)
+    command = ["pretrain", "--text", str(tmp_path / "text"), "--base", str(tiny_base), "--run", str(tmp_path / "run")]
+    command += ["--layers", "1", "--batch-size", "1", "--steps", "1", "--limit", "1", "--threads", "1"]
+
+    def told() -> str:
+        monkeypatch.setattr(sys, "argv", [*command, "--length", "12"])
+        status, error = pretrain.main(), capsys.readouterr().err
+        assert (status == 1) == ("error:" in error)
+        assert "Traceback" not in error
+        return error.partition("error:")[2]
+
+    assert told() == ""
+    story.write_text("Another story. " * 70)
+    assert "other settings (texts.source=1 files of 1020 bytes" in told()
+    (tmp_path / "run" / "pretrain.pt").write_bytes(b"no state")
+    assert "pretrain.pt is damaged (UnpicklingError" in told()
+
+
 def test_text_that_is_not_there_is_said(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
