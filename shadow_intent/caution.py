@@ -12,7 +12,8 @@ from shadow_intent.route import AFFIRM, DENY
 _SOMEBODY_ELSES = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]|[\[\]{}<>|\\=_#*`]"
     r"|(?<!我)(?:说|讲)|告诉|写着|写的|念|(?<!\bi )(?<!\bi've )\b(?:says?|said|tells?|told)\b"
-    r"|\b(?:reads?|reading|writes?|written|shirt|sign|poster|screen)\b",
+    r"|\b(?:reads?|reading|writes?|written|shirt|sign|poster|screen)\b"
+    r"|\b(?:system|assistant|user|admin|cloud)\b *[:：]",
     re.IGNORECASE,
 )
 """Another's yes that is passed on or read out, or signs that no speech recogniser writes."""

@@ -49,7 +49,7 @@ def test_predict_answers_every_line_in_order(predict: Any) -> None:
     assert [row["decision"] for row in rows] == ["skill", "remote", "skill", "ignore", "skill", "ignore"]
     assert rows[0]["slots"] == {"distance_m": 2.0} and rows[4]["slots"] == {"angle_deg": 90.0}
     assert re.fullmatch(r"p = [01]\.\d+ ≥ 0\.\d+", rows[0]["reason"])
-    assert re.search(r"open request: p = 0\.\d\d$", rows[1]["reason"])
+    assert re.search(r"open request: p = [01]\.\d\d$", rows[1]["reason"])
     assert rows[2]["reason"] == "matched stop phrase: stop"
     assert rows[3]["reason"] == "no words in the text"
     assert all(row["latency_ms"] > 0 for row in rows)

@@ -81,6 +81,9 @@ class CloudConfig:
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
         try:
-            return replace(config, **{name: value for name, value in overrides.items() if value is not None})
+            given = {name: value for name, value in overrides.items() if value is not None}
+            if isinstance(given.get("base_languages"), list):
+                given["base_languages"] = tuple(given["base_languages"])
+            return replace(config, **given)
         except ConfigError as error:
             raise ConfigError(f"option {error}") from error

@@ -115,7 +115,7 @@ def test_a_message_left_at_its_defaults_is_taken_as_spoken_now(ear: Callable[...
     assert re.fullmatch(r"p = [01]\.\d+ ≥ 0\.\d+", intent.reason)
     wait_for(lambda: "intent" in [e.topic for e in made.events()])
     logged = next(e for e in made.events() if e.topic == "intent")
-    assert logged.message.reason == intent.reason
+    assert logged.fields["reason"] == intent.reason
 
 
 @pytest.mark.parametrize(
