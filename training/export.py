@@ -46,7 +46,7 @@ quantised to 8 and 4 bits. The licence of {base} applies to them.
 """
 TABLE_BLOCK = 64
 """Values of the token table that share a scale."""
-ROUNDING_LOSS, FEWEST_LOST = 0.003, 3
+ROUNDING_LOSS, FEWEST_LOST = 0.003, 6
 """Share of utterances that rounding to eight and four bits may cost, and how many of a few are no evidence."""
 COMPARED = 3
 SAMPLES = 24
