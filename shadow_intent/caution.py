@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from shadow_intent.intent import Decision, Route
-from shadow_intent.plain import plain
+from shadow_intent.plain import asks, lowered
 from shadow_intent.route import AFFIRM, DENY
 
 _SOMEBODY_ELSES = re.compile(
@@ -69,12 +69,12 @@ def plain_yes(decision: Decision) -> Decision:
     """
     if decision.label != AFFIRM or decision.route is not Route.SKILL:
         return decision
-    text = plain(decision.utterance.text)
-    if (found := _SOMEBODY_ELSES.search(decision.utterance.text)) is not None:
+    text = decision.utterance.text
+    if (found := _SOMEBODY_ELSES.search(text)) is not None:
         return replace(decision, route=Route.IGNORE, reason=f"not the speaker's own yes: {found.group()!r}")
     if asks(text):
         return replace(decision, route=Route.IGNORE, reason="a yes that asks")
-    words = text.lower().replace("'", "")
+    words = lowered(text)
     found = _TAKEN_BACK.search(words)
     if found is None and (yes := _YES_FIRST.match(words)) is not None:
         rest = _NOT_REFUSING.sub("", words[yes.end() :])
@@ -85,19 +85,14 @@ def plain_yes(decision: Decision) -> Decision:
     return decision
 
 
-def asks(text: str) -> bool:
-    """Whether it ends as a question."""
-    return text.rstrip().endswith(("?", "？"))
-
-
 def not_forbidden(decision: Decision, moves: bool) -> Decision:
     """What forbids a movement ("you must not walk forward") or asks whether to go limp ("motors off?") is asked about.
 
     `moves`: the decision's skill moves the body.
     """
-    if decision.route is not Route.SKILL:
+    if decision.route is not Route.SKILL or not (moves or decision.label == "damp"):
         return decision
-    words = plain(decision.utterance.text).lower().replace("'", "")
+    words = lowered(decision.utterance.text)
     found = _FORBIDDEN.search(words) if moves else None
     if found is not None and _BUT.search(words[found.end() :]) is None:
         reason = f"it may be forbidden: {found.group().strip()!r}"

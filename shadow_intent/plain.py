@@ -12,3 +12,13 @@ _WRITTEN = frozenset(map(chr, _SIGNS))
 def plain(text: str) -> str:
     """`text` with plain apostrophes, half-width letters and marks, and without what nobody sees."""
     return text if _WRITTEN.isdisjoint(text) else text.translate(_SIGNS)
+
+
+def lowered(text: str) -> str:
+    """The same in lower case and without apostrophes."""
+    return plain(text).lower().replace("'", "")
+
+
+def asks(text: str) -> bool:
+    """Whether it ends as a question."""
+    return text.rstrip().endswith(("?", "？"))

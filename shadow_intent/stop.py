@@ -23,6 +23,7 @@ import re
 from dataclasses import dataclass
 
 from shadow_intent.intent import MAX_UTTERANCE_CHARS
+from shadow_intent.plain import asks
 from shadow_intent.stop_lexicon import (
     ASK,
     BREAK,
@@ -228,7 +229,7 @@ def _within(tokens: list[str]) -> _Core | None:
 def _once(text: str) -> str:
     """The text, or the sentence that it repeats: "断电。断电" must not read as one stammered word."""
     sentences = {part.strip().lower() for part in _SENTENCE_END.split(text)} - {""}
-    return sentences.pop() if len(sentences) == 1 and not text.rstrip().endswith(("?", "？")) else text
+    return sentences.pop() if len(sentences) == 1 and not asks(text) else text
 
 
 def find(text: str) -> Stop | None:
@@ -255,7 +256,7 @@ def _find(tokens: list[str], text: str) -> Stop | None:
     leads = more and leading is not None and core in (STOP, DAMP)
     if core == DAMP:
         first, _ = longest(tokens, 0) or (OPEN, 0)
-        asked_about = text.rstrip().endswith(("?", "？")) and not first & REQUEST
+        asked_about = asks(text) and not first & REQUEST
         return None if asked_about else Stop("damp", phrase, more, leads)
     return Stop("stop", phrase, more, leads) if core else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from shadow_intent import stop_phrases_en, stop_phrases_zh
-from shadow_intent.plain import plain
+from shadow_intent.plain import lowered
 
 KINDS = ("OPEN", "REQUEST", "ASK", "CLOSE", "REASON", "FAINT", "WEAK", "CEASE", "STOP", "DAMP")
 """What a phrase may be, one bit each. A command is (OPEN | REQUEST)* core (OPEN | REQUEST | CLOSE | ASK | core)* and
@@ -48,19 +48,17 @@ _SIMPLE = str.maketrans(
 )
 
 
-def tokenize(text: str) -> list[str]:
-    """Lower-case words, single Han characters and breaks; repetitions are one: panic reads like a calm voice."""
-    return tokens_of(words_of(text))
-
-
 def words_of(text: str) -> list[str]:
     """What `text` is written of: words, single Han characters, marks and pauses."""
-    found: list[str] = _WORD.findall(plain(text).lower().replace("'", "").translate(_SIMPLE))
+    found: list[str] = _WORD.findall(lowered(text).translate(_SIMPLE))
     return found
 
 
 def tokens_of(words: list[str], stammered: bool = True) -> list[str]:
-    """As `tokenize`; unless `stammered`, a word said twice is two words."""
+    """Lower-case words, single Han characters and breaks.
+
+    Repetitions are one, because panic reads like a calm voice; unless `stammered`, a word said twice is two words.
+    """
     tokens: list[str] = []
     last = ""
     for raw in words:

@@ -74,16 +74,16 @@ class CloudConfig:
         if not isinstance(values, dict) or set(values) != expected:
             odd = sorted(map(str, set(values if isinstance(values, dict) else ()) ^ expected))
             raise ConfigError(f"{path}: missing or unknown keys: {', '.join(odd)}")
-        if isinstance(values["base_languages"], list):
-            values["base_languages"] = tuple(values["base_languages"])
         try:
-            config = cls(**values)
+            config = cls(**_read(values))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
         try:
-            given = {name: value for name, value in overrides.items() if value is not None}
-            if isinstance(given.get("base_languages"), list):
-                given["base_languages"] = tuple(given["base_languages"])
-            return replace(config, **given)
+            return replace(config, **_read({name: value for name, value in overrides.items() if value is not None}))
         except ConfigError as error:
             raise ConfigError(f"option {error}") from error
+
+
+def _read(values: dict[str, Any]) -> dict[str, Any]:
+    """Lists as the tuples of a CloudConfig."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
