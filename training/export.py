@@ -171,7 +171,8 @@ def check_size(bundle: Bundle) -> None:
         ("what the robot reads", bundle.robot_bytes, layout.MAX_ROBOT_BYTES),
     ):
         if size > limit:
-            raise BundleError(f"{bundle.path}: {what} has {size / 2**20:.1f} MiB, at most {limit / 2**20:.1f} are allowed")
+            allowed = f"at most {limit / 2**20:.1f} are allowed"
+            raise BundleError(f"{bundle.path}: {what} has {size / 2**20:.1f} MiB, {allowed}")
 
 
 def check_rounding(classifier: IntentClassifier, exact: DetachedShadow, examples: Sequence[Example]) -> None:
