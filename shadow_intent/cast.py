@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,11 @@ def isolation() -> str:
     """What `isolate` chose, as a shell writes it in front of a command that is to reach the same nodes."""
     names = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
     return " ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
+
+
+def program() -> str:
+    """How a shell in this folder calls shadow-intent."""
+    return "shadow-intent" if shutil.which("shadow-intent") else os.path.relpath(f"{sys.prefix}/bin/shadow-intent")
 
 
 def start_intent_node(cast: Cast, address: str, bundle: str) -> None:

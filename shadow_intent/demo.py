@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from shadow_intent.cast import Cast, await_, isolate, isolation, listening, start_intent_node
+from shadow_intent.cast import Cast, await_, isolate, isolation, listening, program, start_intent_node
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.event_log import read_events
 
@@ -125,7 +125,7 @@ def perform(cast: Cast, console: Console, bundle: str, simulated: bool) -> list[
             await_(cast, node, lambda: node.ready(robot=True), "the nodes to find each other")
         took = time.monotonic() - began
         console.print(f"cloud_server, {robot}, stop_node, skill_node and intent_node are up ({took:.1f} s)")
-        console.print(f'In a second terminal: {isolation()} shadow-intent say "sit down"\n', soft_wrap=True)
+        console.print(f'In a second terminal: {isolation()} {program()} say "sit down"\n', soft_wrap=True)
         stories = play(cast, node, console, SIM_SCRIPT if simulated else SCRIPT)
         if sys.stdin.isatty():
             talk(cast, node, console)
