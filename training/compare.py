@@ -1,7 +1,7 @@
 """LoRA, DoRA and ShadowPEFT at the same number of trained weights: `python -m training.compare --clinc data_full.json`.
 
-Every run is a file in the folder of runs; what is there is not run again, so the command may be stopped and repeated,
-and several may work on one folder at once with different --seeds. `--report` makes table and plot of what there is.
+Every run is a file in docs/results/compare; what is there is not run again, so the command may be stopped and repeated,
+and several may work at once with different --seeds. `--report` makes table and plot of what there is.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
 from training.compare_runs import Run, Settings, train_and_measure
 from training.compare_tasks import Intents, Replies
+from training.machine import processor
 
 SHOTS = 20
 WIDTH = 120
@@ -49,6 +50,8 @@ SWEEP: dict[tuple[str, int], list[dict[str, Any]]] = {
 }
 """As `VARIANTS`, with seed `SWEEP_SEED` only."""
 SWEEP_SEED = 1
+SETTINGS = ("base", "epochs", "full_epochs", "batch_size", "limit", "bf16")
+"""Options that all runs of a report share."""
 TITLES = {
     ("intents", SHOTS): f"CLINC150, {SHOTS} a class",
     ("intents", 0): "CLINC150, all",
@@ -84,10 +87,14 @@ def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
             bar = progress.add_task(f"{number}/{len(todo)} {run.name}", total=None)
             epochs = given.full_epochs if (run.task, run.shots) == ("intents", 0) else given.epochs
             settings = Settings(
-                epochs=epochs, batch_size=given.batch_size, pretrained=given.pretrained, keep=given.keep
+                epochs=epochs,
+                batch_size=given.batch_size,
+                pretrained=given.pretrained,
+                keep=given.keep,
+                bf16=given.bf16,
             )
             results = train_and_measure(run, settings, base, task, partial(_show, progress, bar))
-            results |= {"settings": _settings(given, run), "command": given.command}
+            results |= {"settings": _settings(given, run), "command": given.command, "processor": processor()}
             file = given.runs / f"{run.name}.json"
             file.with_suffix(".part").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
             file.with_suffix(".part").replace(file)
@@ -95,7 +102,7 @@ def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
 
 def _settings(given: argparse.Namespace, run: Run) -> dict[str, Any]:
     """What a result depends on beside its run."""
-    settings = {name: getattr(given, name) for name in ("base", "epochs", "full_epochs", "batch_size", "limit")}
+    settings = {name: getattr(given, name) for name in SETTINGS}
     return settings | {"pretrained": str(given.pretrained) if run.start == "pretrained" else None}
 
 
@@ -145,6 +152,15 @@ def summarise(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _timed_on(usual: str, result: dict[str, Any]) -> dict[str, Any]:
+    """The result, without its times when it was made on another processor: they cannot be averaged."""
+    if result["processor"] == usual:
+        return result
+    kept = {name: value for name, value in result.items() if name != "train_seconds"}
+    paths = {path: kept[path] for path in ("attached", "detached") if path in kept}
+    return kept | {path: {n: v for n, v in found.items() if n != "ms"} for path, found in paths.items()}
+
+
 def label(row: dict[str, Any]) -> str:
     """What a row is called."""
     if row["method"] != "shadow":
@@ -175,7 +191,8 @@ def report(folder: Path, out: Path) -> None:
     settings = {json.dumps({**result["settings"], "pretrained": None}) for result in results}
     if len(settings) > 1:
         raise ShadowIntentError(f"{folder} mixes runs with different settings: {'; '.join(sorted(settings))}")
-    rows = summarise(results)
+    usual = statistics.mode(result["processor"] for result in results)
+    rows = summarise(_timed_on(usual, result) for result in results)
     out.mkdir(parents=True, exist_ok=True)
     (out / "compare.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     console = Console(record=True, width=WIDTH)
@@ -190,7 +207,8 @@ def report(folder: Path, out: Path) -> None:
         if table.row_count:
             console.print(table)
     commands = "\n".join(dict.fromkeys(result["command"] for result in results))
-    text = f"# Comparison\n\n```\n{commands}\n```\n\n```\n{console.export_text()}```\n"
+    note = f"ms and CPU s: of the runs on {usual}, one thread."
+    text = f"# Comparison\n\n```\n{commands}\n```\n\n```\n{console.export_text()}```\n\n{note}\n"
     (out / "compare.md").write_text(text, encoding="utf-8")
     draw(rows, out / "compare.png")
 
@@ -220,7 +238,7 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m training.compare", description=__doc__.splitlines()[0])
     parser.add_argument("--clinc", type=Path, help="data_full.json of CLINC150")
-    parser.add_argument("--runs", type=Path, default=Path("build/compare"), help="folder of runs")
+    parser.add_argument("--runs", type=Path, default=Path("docs/results/compare"), help="folder of runs")
     parser.add_argument("--out", type=Path, default=Path("docs/results"), help="where the report goes")
     parser.add_argument("--report", action="store_true", help="only make the report")
     parser.add_argument("--base", default=EMBEDDED, help=f"model id or folder (default: {EMBEDDED})")
@@ -233,6 +251,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=2, help="passes over few shots and over requests (default: 2)")
     parser.add_argument("--full-epochs", type=int, default=1, help="passes over all of CLINC150 (default: 1)")
     parser.add_argument("--batch-size", type=int, default=16, help="examples of a step (default: 16)")
+    parser.add_argument("--bf16", action="store_true", help="train in bfloat16: quick where the processor has it")
     parser.add_argument("--limit", type=int, default=0, help="most examples of a part, to try it out")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     given = parser.parse_args()

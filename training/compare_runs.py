@@ -86,6 +86,8 @@ class Settings:
     """Folder of training.pretrain."""
     keep: Path | None = None
     """Where trained shadows are saved, each under the name of its run."""
+    bf16: bool = False
+    """Products of the training steps in bfloat16; weights, optimiser and all that is measured stay in float32."""
 
 
 class Candidate:
@@ -195,7 +197,8 @@ def _train(candidate: Candidate, run: Run, settings: Settings, task: Any, told: 
     step = 0
     for epoch in range(settings.epochs):
         for batch in task.batches(task.train, settings.batch_size, run.seed + epoch):
-            loss = candidate.loss(batch)
+            with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+                loss = candidate.loss(batch)
             loss.backward()
             if not math.isfinite(loss.item()):
                 raise ShadowIntentError(f"{run.name}: loss is {loss.item()} at step {step}")

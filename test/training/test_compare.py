@@ -17,6 +17,7 @@ from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, load_shado
 from training import compare
 from training.compare_runs import DRAFTS, Candidate, Run, Settings, one_thread
 from training.compare_tasks import Intents
+from training.machine import processor
 
 WORDS = {"sit": "sit down", "dance": "dance for me", "light": "turn on the light"}
 TAILS = ("now", "please", "today", "again")
@@ -38,7 +39,19 @@ def test_it_runs_stops_goes_on_and_reports(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     command = ["compare", "--clinc", str(clinc), "--base", str(tiny_base), "--runs", str(tmp_path / "runs")]
-    command += ["--out", str(tmp_path / "out"), "--seeds", "1", "--epochs", "1", "--limit", "4", "--threads", "1"]
+    command += [
+        "--out",
+        str(tmp_path / "out"),
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--limit",
+        "4",
+        "--threads",
+        "1",
+        "--bf16",
+    ]
     wanted = ["intents-20shot-LoRA", "intents-20shot-DoRA", "intents-20shot-shadow-seed1-cut-r16-a1"]
     wanted += ["intents-20shot-shadow-seed1-random", "replies-full-LoRA", "replies-full-shadow-seed1-cut-noupdate"]
     wanted += ["replies-full-shadow-seed1-cut-r16-a1-drafts"]
@@ -67,10 +80,16 @@ def test_it_runs_stops_goes_on_and_reports(
     assert "CLINC150, 20 a class, 4 held out" in printed
     assert "English requests with plan and reply, 4 held out" in text
     assert text.count("python -m training.compare --clinc") == 2  # the two commands above
+    result = json.loads(first.read_text())
+    first.write_text(json.dumps(result | {"processor": "another"}))
+    monkeypatch.setattr(sys, "argv", [*command, "--report"])
+    assert compare.main() == 0
+    again = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert [row["method"] for row in again if "ms" not in row] == ["LoRA"]  # times of two machines are not averaged
+    assert f"of the runs on {processor()}" in (tmp_path / "out" / "compare.md").read_text()
     monkeypatch.setattr(sys, "argv", [*command, "--epochs", "2", "--only", wanted[0]])
     assert compare.main() == 1
     assert "epochs 1, not 2" in capsys.readouterr().err
-    result = json.loads(first.read_text())
     first.write_text(json.dumps(result | {"settings": result["settings"] | {"limit": 0}}))
     monkeypatch.setattr(sys, "argv", [*command, "--report"])
     assert compare.main() == 1
