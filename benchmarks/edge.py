@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import edge_rivals
+from training.machine import processor
 
 WORDS = ["please", "go", "forward", "two", "metres", "and", "then", "slowly", "turn", "to", "the", "left", "again"]
 LENGTHS = (1, 4, 8, 12, 24, 48, 64, 100)
@@ -129,7 +130,12 @@ def measure(bundle_path: str, core: int) -> dict[str, Any]:
     bundle = Bundle.load(bundle_path)
     pipeline = Pipeline.from_bundle(bundle)
     tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
-    results: dict[str, Any] = {"bundle": bundle.bundle_id, "bundle_mib": round(bundle.size_bytes / 2**20, 1)}
+    results: dict[str, Any] = {
+        "bundle": bundle.bundle_id,
+        "processor": processor(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+    results["bundle_mib"] = round(bundle.size_bytes / 2**20, 1)
     results["model_mib"] = round(bundle.model_path.stat().st_size / 2**20, 1)
     results["robot_mib"] = round(bundle.robot_bytes / 2**20, 1)
     results["latency"] = {str(n): timed(partial(pipeline.hear, Utterance(text_of(n, tokenizer)))) for n in LENGTHS}
@@ -178,11 +184,10 @@ def main() -> int:
     parser.add_argument("--minilm", default="", help="folder or Hugging Face id of all-MiniLM-L6-v2")
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     arguments = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {arguments.core})
-    results = measure(arguments.bundle, arguments.core)
-    if arguments.rivals:
-        results["classifier"] |= edge_rivals.others(results["compared_on"], arguments.minilm, timed)
+    with edge_rivals.pinned({arguments.core}):
+        results = measure(arguments.bundle, arguments.core)
+        if arguments.rivals:
+            results["classifier"] |= edge_rivals.others(results["compared_on"], arguments.minilm, timed)
     show(results)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
