@@ -44,6 +44,12 @@ class Policy:
             if not (isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1):
                 raise ConfigError(f"policy {name}: expected a number in [0, 1], got {value!r}")
 
+    def least(self, label: str) -> float:
+        """The probability from which `label` decides what happens, in [0, 1]; `REMOTE` does at any."""
+        if label == REMOTE:
+            return 0.0
+        return self.ignore if label == IGNORE else self.accept_stop if label in CAUTIOUS else self.accept
+
 
 def route(utterance: Utterance, prediction: Prediction, slots: Slots, policy: Policy) -> Decision:
     """The decision for a classified utterance; its latency is filled in by the pipeline."""
@@ -102,7 +108,7 @@ def _route(p: Prediction, policy: Policy) -> tuple[Route, str]:
     if p.label == REMOTE:
         return Route.REMOTE, f"{_surely(p)}open request: p = {p.probability:.2f}"
     sure = p.probability - p.runner_up_probability >= policy.margin
-    least = policy.ignore if p.label == IGNORE else policy.accept_stop if p.label in CAUTIOUS else policy.accept
+    least = policy.least(p.label)
     probability, threshold = distinct(p.probability, least)
     if p.label == IGNORE and p.probability >= least:
         return Route.IGNORE, f"{_surely(p)}not addressed to the robot: p = {probability}"

@@ -130,6 +130,13 @@ def test_the_decision_keeps_utterance_and_slots() -> None:
     assert decision.utterance is utterance and decision.slots is slots
 
 
+@pytest.mark.parametrize(
+    ("label", "least"), [("sit", 0.8), ("damp", 0.8), ("stop", 0.6), ("deny", 0.6), ("ignore", 0.7), ("remote", 0.0)]
+)
+def test_every_label_decides_from_its_own_threshold(label: str, least: float) -> None:
+    assert replace(POLICY, ignore=0.7).least(label) == least
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf, "0.5", None])
 @pytest.mark.parametrize("name", ["accept", "accept_stop", "margin", "min_asr_confidence"])
 def test_a_policy_outside_zero_to_one_is_refused(name: str, value: object) -> None:

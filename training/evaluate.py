@@ -148,7 +148,8 @@ def main() -> int:
                     print(f"{e.text}\t{e.label} -> {d.label} {d.probability:.2f} {d.route.value}")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        written = {"bundle": bundle.bundle_id, **results}
+        arguments.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 
 

@@ -1,20 +1,25 @@
 """How far the robot's confidence can be trusted: `python -m training.report [BUNDLE] [--out docs/results]`.
 
-On the held-out sets: risk against coverage, reliability, coverage and wrong actions per label, and a simulation of the
-guarantee that draws calibration parts again and again. Writes selective.json and two plots.
+On the held-out sets: risk against coverage and reliability, per language and per label, what runs and what runs wrongly
+of each label, and a simulation of the guarantee that draws calibration parts again and again. Writes selective.json and
+five plots.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
@@ -23,7 +28,7 @@ from rich.table import Table
 from shadow_intent.bundle import Bundle
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.errors import ShadowIntentError
-from shadow_intent.route import CAUTIOUS
+from shadow_intent.route import CAUTIOUS, IGNORE, REMOTE
 from training import selective
 from training.corpus import LANGUAGES, Example
 from training.evaluate import cell, held_out, share
@@ -31,7 +36,14 @@ from training.evaluate import cell, held_out, share
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # the backend must be chosen first
 
-BINS = 10
+BINS, LABEL_BINS = 10, 5
+"""Of confidence: of a language, and of a label, of which there is less."""
+POINTS, LABEL_POINTS = 200, 24
+"""Of a curve of risk against coverage."""
+FEWEST = 5
+"""Utterances of a bin that is drawn for a label."""
+COLUMNS = 7
+"""Panels side by side in a figure of every label."""
 REPEATS = 4000
 """Of the simulation: with 500 a rate of 5 % is only known to within 2 points."""
 
@@ -58,17 +70,34 @@ def risk_coverage(
     return np.arange(1, len(order) + 1) / n, np.cumsum(wrong[may][order]) / n
 
 
-def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[list[dict[str, float]], float]:
+def reliability(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], number: int = BINS
+) -> tuple[list[dict[str, float]], float]:
     """Accuracy per bin of confidence, and the expected calibration error (Guo et al. 2017)."""
     bins, error = [], 0.0
-    which = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    for b in range(BINS):
+    which = np.minimum((confidence * number).astype(int), number - 1)
+    for b in range(number):
         inside = which == b
         if inside.any():
             mean, accuracy = float(confidence[inside].mean()), float(right[inside].mean())
-            bins.append({"confidence": mean, "accuracy": accuracy, "n": int(inside.sum())})
-            error += inside.mean() * abs(mean - accuracy)
+            bins.append({"confidence": round(mean, 6), "accuracy": round(accuracy, 6), "n": int(inside.sum())})
+            error += float(inside.mean()) * abs(mean - accuracy)
     return bins, error
+
+
+def curve(
+    may: NDArray[np.bool_], wrong: NDArray[np.bool_], confidence: NDArray[np.float64], points: int, bins: int
+) -> dict[str, Any]:
+    """`risk_coverage`, thinned to so many points, and `reliability`, of some utterances."""
+    coverage, risk = risk_coverage(may, wrong, confidence)
+    kept = np.unique(np.linspace(0, max(0, len(coverage) - 1), points).astype(int))[: len(coverage)]
+    found, error = reliability(confidence, ~wrong, bins)
+    return {
+        "coverage": coverage[kept].round(5).tolist(),
+        "risk": risk[kept].round(6).tolist(),
+        "bins": found,
+        "calibration_error": round(error, 4),
+    }
 
 
 def study(bundle: Bundle, examples: Sequence[Example]) -> dict[str, Any]:
@@ -78,72 +107,130 @@ def study(bundle: Bundle, examples: Sequence[Example]) -> dict[str, Any]:
     may, wrong, confidence = selective.acts_wrong(scaled, targets, bundle.labels)
     acts = may & (confidence >= bundle.policy.accept)
     best = scaled.argmax(1)
-    cautious = np.isin(np.array(bundle.labels)[best], CAUTIOUS) & (confidence >= bundle.policy.accept_stop)
-    runs = acts | cautious
+    others = np.isin(np.array(bundle.labels)[best], (REMOTE, IGNORE, *CAUTIOUS))
+    decided = (may | others) & (confidence >= np.array([bundle.policy.least(label) for label in bundle.labels])[best])
     languages = np.array([e.language for e in examples])
     result: dict[str, Any] = {"simulation": dict(selective.simulate(may, wrong, confidence, REPEATS)), "curves": {}}
     for language in (*LANGUAGES, "all"):
         of = (languages == language) | (language == "all")
         if not of.any():
             continue
-        coverage, risk = risk_coverage(may[of], wrong[of], confidence[of])
-        bins, error = reliability(confidence[of], ~wrong[of])
-        step = max(1, len(coverage) // 200)
-        result["curves"][language] = {
-            "coverage": coverage[::step].round(5).tolist(),
-            "risk": risk[::step].round(6).tolist(),
-            "bins": bins,
-            "calibration_error": round(error, 4),
+        result["curves"][language] = curve(may[of], wrong[of], confidence[of], POINTS, BINS) | {
             "acted": share(int(acts[of].sum()), int(of.sum())),
             "wrong_actions": share(int((acts & wrong)[of].sum()), int(of.sum())),
         }
-    result["labels"] = {
-        label: {
-            "run": share(int((runs & ~wrong)[targets == i].sum()), int((targets == i).sum())),
-            "wrong": share(int((runs & wrong)[best == i].sum()), int((best == i).sum())),
+    result["labels"] = {}
+    for i, label in enumerate(bundle.labels):
+        asks, taken = targets == i, best == i
+        result["labels"][label] = {
+            "right": share(int((decided & ~wrong)[asks].sum()), int(asks.sum())),
+            "decided": share(int(decided[taken].sum()), int(taken.sum())),
+            "wrong": share(int((decided & wrong)[taken].sum()), int(taken.sum())),
+            **curve(np.ones(int(taken.sum()), bool), wrong[taken], confidence[taken], LABEL_POINTS, LABEL_BINS),
         }
-        for i, label in enumerate(bundle.labels)
-    }
     return result
 
 
 def plot(results: dict[str, Any], bundle: Bundle, out: Path) -> None:
-    """risk_coverage.png, reliability.png and labels.png."""
-    figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 4), squeeze=False)
+    """Five figures: risk_coverage, reliability, labels, label_risk_coverage, label_reliability (.png)."""
+    epsilon = bundle.manifest.certificate.get("epsilon", selective.EPSILON)
+    figures = {
+        "risk_coverage": beside(results, partial(draw_risk, epsilon=epsilon), 4),
+        "reliability": beside(results, draw_reliability, 4),
+        "labels": beside(results, draw_labels, 9),
+        "label_risk_coverage": every_label(results, draw_label_risk),
+        "label_reliability": every_label(results, draw_label_reliability),
+    }
+    for name, figure in figures.items():
+        figure.savefig(out / f"{name}.png", dpi=100)
+        plt.close(figure)
+
+
+def beside(results: dict[str, Any], draw: Callable[[Axes, dict[str, Any]], None], height: float) -> Figure:
+    """The sets side by side, inches high."""
+    figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), height), squeeze=False)
     for axis, (name, result) in zip(axes[0], results.items(), strict=True):
-        for language, curve in result["curves"].items():
-            axis.plot(100 * np.array(curve["coverage"]), 100 * np.array(curve["risk"]), label=language)
-        axis.axhline(100 * bundle.manifest.certificate.get("epsilon", selective.EPSILON), color="grey", linestyle=":")
-        axis.set(title=name, xlabel="utterances acted on, %", ylabel="wrong actions, % of all utterances", ylim=(0, 3))
+        draw(axis, result)
+        axis.set(title=name)
         axis.legend()
     figure.tight_layout()
-    figure.savefig(out / "risk_coverage.png", dpi=100)
-    figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 4), squeeze=False)
-    for axis, (name, result) in zip(axes[0], results.items(), strict=True):
-        axis.plot([0, 1], [0, 1], color="grey", linestyle=":")
-        for language, curve in result["curves"].items():
-            bins = curve["bins"]
-            label = f"{language}, error {curve['calibration_error']:.3f}"
-            axis.plot([b["confidence"] for b in bins], [b["accuracy"] for b in bins], marker="o", label=label)
-        axis.set(title=name, xlabel="confidence", ylabel="accuracy")
-        axis.legend()
+    return figure
+
+
+def draw_risk(axis: Axes, result: dict[str, Any], epsilon: float) -> None:
+    for language, of in result["curves"].items():
+        axis.plot(100 * np.array(of["coverage"]), 100 * np.array(of["risk"]), label=language)
+    axis.axhline(100 * epsilon, color="grey", linestyle=":")
+    axis.set(xlabel="utterances acted on, %", ylabel="wrong actions, % of all utterances", ylim=(0, 3))
+
+
+def draw_reliability(axis: Axes, result: dict[str, Any]) -> None:
+    axis.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    for language, of in result["curves"].items():
+        label = f"{language}, error {of['calibration_error']:.3f}"
+        axis.plot([b["confidence"] for b in of["bins"]], [b["accuracy"] for b in of["bins"]], marker="o", label=label)
+    axis.set(xlabel="confidence", ylabel="accuracy")
+
+
+def draw_labels(axis: Axes, result: dict[str, Any]) -> None:
+    titles = {"right": "decided rightly, of those that ask for it", "wrong": "decided wrongly, of those taken for it"}
+    for offset, key, colour in ((0.2, "right", "tab:blue"), (-0.2, "wrong", "tab:red")):
+        shares = {label: row[key] for label, row in result["labels"].items() if row[key]["n"]}
+        places = [list(result["labels"]).index(label) + offset for label in shares]
+        values = np.array([[s["percent"], s["low"], s["high"]] for s in shares.values()]).T
+        ends = np.abs(values[1:] - values[0])
+        axis.barh(places, values[0], 0.4, xerr=ends, color=colour, ecolor="grey", label=titles[key])
+    axis.set(xlabel="%, with 95 % intervals", xlim=(0, 100), ylim=(len(result["labels"]) + 3, -1))
+    axis.set_yticks(range(len(result["labels"])), list(result["labels"]), fontsize=7)
+
+
+def every_label(results: dict[str, Any], draw: Callable[[Axes, dict[str, Any], str, str], None]) -> Figure:
+    """A panel for each label, all sets in it."""
+    labels = list(next(iter(results.values()))["labels"])
+    rows = math.ceil(len(labels) / COLUMNS)
+    size = (2.1 * COLUMNS, 2 * rows)
+    figure, axes = plt.subplots(rows, COLUMNS, figsize=size, squeeze=False, sharex=True, sharey=True)
+    for axis in axes.flat[len(labels) :]:
+        axis.set_visible(False)
+    for axis, label in zip(axes.flat, labels, strict=False):
+        for number, (name, result) in enumerate(results.items()):
+            draw(axis, result["labels"][label], name, f"C{number}")
+        axis.set_title(label, fontsize=10)
+        axis.label_outer()
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(loc="upper left", fontsize=7.5, frameon=False, handlelength=0.8, borderaxespad=0.1)
     figure.tight_layout()
-    figure.savefig(out / "reliability.png", dpi=100)
-    figure, axes = plt.subplots(1, len(results), figsize=(5 * len(results), 9), squeeze=False)
-    for axis, (name, result) in zip(axes[0], results.items(), strict=True):
-        for offset, key, colour in ((0.2, "run", "tab:blue"), (-0.2, "wrong", "tab:red")):
-            shares = {label: row[key] for label, row in result["labels"].items() if row[key]["n"]}
-            places = [list(result["labels"]).index(label) + offset for label in shares]
-            values = np.array([[s["percent"], s["low"], s["high"]] for s in shares.values()]).T
-            ends = np.abs(values[1:] - values[0])
-            title = {"run": "run, of those that ask for it", "wrong": "run wrongly, of those taken for it"}[key]
-            axis.barh(places, values[0], 0.4, xerr=ends, color=colour, ecolor="grey", label=title)
-        axis.set(title=name, xlabel="%, with 95 % intervals", xlim=(0, 100))
-        axis.set_yticks(range(len(result["labels"])), list(result["labels"]), fontsize=7)
-        axis.invert_yaxis()
-        axis.legend()
-    figure.tight_layout()
-    figure.savefig(out / "labels.png", dpi=100)
+    return figure
+
+
+def draw_label_risk(axis: Axes, row: dict[str, Any], name: str, colour: str) -> None:
+    """The dot: at the threshold of the bundle."""
+    axis.plot(100 * np.array(row["coverage"]), 100 * np.array(row["risk"]), color=colour)
+    if row["decided"]["n"]:
+        label = f"{name}: {row['wrong']['hits']} of {row['decided']['hits']}"
+        axis.plot(row["decided"]["percent"], row["wrong"]["percent"], "o", color=colour, label=label)
+    axis.set(xlim=(0, 105), ylim=(-0.7, 20))
+    axis.set_xlabel("decided, % of those\ntaken for the label", fontsize=8)
+    axis.set_ylabel("wrong, % of those\ntaken for the label", fontsize=8)
+
+
+def draw_label_reliability(axis: Axes, row: dict[str, Any], name: str, colour: str) -> None:
+    """With 95 % intervals; bins of fewer than `FEWEST` utterances are left out."""
+    bins = [b for b in row["bins"] if b["n"] >= FEWEST]
+    values = np.array([[v / 100 for v in interval(b)] for b in bins]).reshape(-1, 3).T
+    axis.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=0.8)
+    label = f"{name}: n {row['decided']['n']}, error {row['calibration_error']:.2f}"
+    ends = np.abs(values[1:] - values[0])
+    axis.errorbar([b["confidence"] for b in bins], values[0], ends, color=colour, marker="o", markersize=3, label=label)
+    axis.set(xlim=(0, 1.05), ylim=(0, 1.45), yticks=(0, 0.5, 1))  # above 1: the legend
+    axis.set_xlabel("confidence", fontsize=8)
+    axis.set_ylabel("accuracy", fontsize=8)
+
+
+def interval(found: dict[str, float]) -> list[float]:
+    """Accuracy of a bin and its 95 % interval, percent."""
+    accuracy = share(round(found["accuracy"] * found["n"]), int(found["n"]))
+    return [accuracy["percent"], accuracy["low"], accuracy["high"]]
 
 
 def show(results: dict[str, Any]) -> None:
@@ -176,7 +263,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "selective.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    written = {"bundle": bundle.bundle_id, **results}
+    (arguments.out / "selective.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     plot(results, bundle, arguments.out)
     print(bundle.manifest.certificate.get("reason", "no certificate"))
     show(results)

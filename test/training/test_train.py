@@ -169,9 +169,11 @@ def test_the_report_counts_what_the_bundle_does(bundle: Bundle, examples: list[E
     curve = result["curves"]["all"]
     assert np.all(np.diff(curve["coverage"]) > 0) and np.all(np.diff(curve["risk"]) >= 0)
     assert sum(b["n"] for b in curve["bins"]) == len(examples)
-    assert curve["acted"]["n"] == len(examples) == sum(row["run"]["n"] for row in result["labels"].values())
+    assert curve["acted"]["n"] == len(examples) == sum(row["right"]["n"] for row in result["labels"].values())
+    assert sum(row["decided"]["n"] for row in result["labels"].values()) == len(examples)
     report.plot({"tiny": result}, bundle, tmp_path)
-    assert {p.name for p in tmp_path.glob("*.png")} == {"risk_coverage.png", "reliability.png", "labels.png"}
+    figures = {"risk_coverage", "reliability", "labels", "label_risk_coverage", "label_reliability"}
+    assert {p.stem for p in tmp_path.glob("*.png")} == figures
 
 
 def test_an_altered_file_is_found(bundle: Bundle, tmp_path: Path) -> None:
