@@ -4,8 +4,13 @@ Learn then Test (Angelopoulos et al., arXiv 2110.01052) with fixed-sequence test
 strictest down; each is kept while an exact binomial test rejects "the risk is above ε" at level δ, and the first
 failure ends the search. On utterances exchangeable with the calibration part the risk of the chosen threshold is then
 at most ε with probability at least 1 - δ. The risk is the share of all utterances on which a skill runs that was not
-asked for; `stop` and `deny` are not counted, because they only ever make the robot do less. The threshold below which
-"not meant for me" is left to the cloud is chosen in the same way: the risk is that a wish of the robot is dropped.
+asked for. `stop` and `deny` are not counted, because they only ever make the robot do less, nor are wrong amounts of
+the right skill. The threshold below which "not meant for me" is left to the cloud is chosen in the same way: the risk
+is that a wish of the robot is dropped.
+
+The calibration part is the validation part, less the quarter that fits the temperature (`for_temperature`). The recipe
+was chosen on it too, so it is not quite as fresh as the bound takes for granted: `training.report` measures the risk on
+parts that nothing was chosen on.
 """
 
 from __future__ import annotations
