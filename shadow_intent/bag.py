@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import errno
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +20,21 @@ METADATA = "metadata.yaml"
 METADATA_VERSION = 8
 """Of rosbag2_storage's BagMetadata: the newest in which offered_qos_profiles is text, as which Humble and Iron read it
 whatever the version. Jazzy and later read both."""
+
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""The disk is full or broken: another folder on it would not help."""
+
+
+def in_use(file: Path) -> bool:
+    """True while a `Bag` of any process of this machine writes this MCAP file; False where files cannot be locked."""
+    try:
+        with file.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @dataclass(slots=True)
@@ -33,7 +51,8 @@ class Bag:
     """A rosbag2 folder under construction."""
 
     def __init__(self, folder: Path) -> None:
-        """Makes the folder. Raises InputError when it cannot be written or holds a log already."""
+        """Makes the folder. Raises InputError when it cannot be written or holds a log already, OSError when the disk
+        is full or broken."""
         self.folder = folder
         self.file = folder / f"{folder.name}_0.mcap"
         self.channels: dict[int, Channel] = {}
@@ -42,9 +61,18 @@ class Bag:
             folder.mkdir(parents=True, exist_ok=True)
             self._stream: IO[bytes] = self.file.open("xb")
         except OSError as error:
+            if error.errno in DISK_TROUBLE:
+                raise
             raise InputError(f"log {self.file} cannot be written: {error.strerror}; choose another folder") from error
+        with suppress(OSError):  # not every file system can
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.writer = Writer(self._stream, use_chunking=False, compression=CompressionType.NONE)
         self.writer.start(profile="ros2", library=PACKAGE)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file; 0 once it is closed."""
+        return 0 if self._stream.closed else self._stream.tell()
 
     def channel(self, topic: str, kind: str, schema: int, type_hash: str) -> int:
         """Registers a topic; returns the number to write with."""
@@ -58,31 +86,39 @@ class Bag:
         if self._stream.closed:
             return
         info = self.channels[channel]
-        try:
+        with self._abandoned_on_error():
             self.writer.add_message(channel, log_ns, data, publish_ns, info.messages)
-            self.flush()
-        except OSError:
-            self._abandon()
-            raise
+            self._stream.flush()
         info.messages += 1
         first, last = self._span or (log_ns, log_ns)
         self._span = min(first, log_ns), max(last, log_ns)
 
     def flush(self) -> None:
-        """Hands what was written to the operating system: from there it survives the end of the process."""
-        self._stream.flush()
+        """Hands what was written to the operating system: from there it survives the end of the process.
 
-    def _abandon(self) -> None:
-        """Closes the file as it is; `recover` completes it once there is room."""
-        with suppress(OSError):
-            self._stream.close()
+        Raises OSError, once, when there is no room."""
+        with self._abandoned_on_error():
+            self._stream.flush()
+
+    @contextmanager
+    def _abandoned_on_error(self) -> Iterator[None]:
+        """After an OSError the file is closed as it is; `recover` completes it once there is room."""
+        try:
+            yield
+        except OSError:
+            with suppress(OSError):
+                self._stream.close()
+            raise
 
     def close(self, file_name: str = "") -> None:
-        """Completes file and folder. `file_name`: what the file will be called, when that is not its present name."""
+        """Completes file and folder. `file_name`: what the file will be called, when that is not its present name.
+
+        Raises OSError, once, when there is no room."""
         if self._stream.closed:
             return
-        self.writer.finish()
-        self._stream.close()
+        with self._abandoned_on_error():
+            self.writer.finish()
+            self._stream.close()
         information = {"rosbag2_bagfile_information": self._metadata(file_name or self.file.name)}
         text = yaml.safe_dump(information, sort_keys=False)
         (self.folder / METADATA).write_text(text, encoding="utf-8")

@@ -6,10 +6,12 @@ The message types are those of msg/*.msg; their definitions travel inside the fi
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cache
@@ -24,7 +26,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.base import TypesysError
 from rosbags.typesys.store import Typestore
 
-from shadow_intent.bag import METADATA, Bag
+from shadow_intent.bag import METADATA, Bag, in_use
 from shadow_intent.errors import InputError
 from shadow_intent.intent import Event
 from shadow_intent.resources import PACKAGE, share_path
@@ -40,13 +42,49 @@ TYPES = {
 _SEPARATOR = "=" * 80 + "\nMSG: "
 _TORN = (EndOfFile, struct.error, UnicodeDecodeError)
 """What mcap raises where a file ends in the middle of a record."""
+_RUN = re.compile(r"(\d{8}T\d{6}Z)(?:_(\d+))?")
+"""The name of a run's folder: UTC time, and a number when there are several of one second."""
 
 
 def run_folder(directory: Path) -> Path:
     """A folder name for a run that starts now, in `directory`: UTC time, with a number when it is taken."""
     name = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    taken = len(list(directory.glob(f"{name}*"))) if directory.is_dir() else 0
-    return directory / (f"{name}_{taken}" if taken else name)
+    taken = [number for stamp, number, _ in _runs(directory) if stamp == name]
+    return directory / (f"{name}_{max(taken) + 1}" if taken else name)
+
+
+def make_room(directory: Path, limit: int) -> None:
+    """Removes the oldest runs in `directory` until all take at most `limit` bytes.
+
+    A run that any process still writes stays, and so does whatever is not called and made as `EventLog` does in a
+    `run_folder`.
+    """
+    runs = [(folder / f"{folder.name}_0.mcap", folder / METADATA) for _, _, folder in _runs(directory)]
+    sizes = {files: sum(map(_size, files)) for files in runs}
+    total = sum(sizes.values())
+    for files, size in sizes.items():
+        if total <= limit:
+            return
+        if not in_use(files[0]):
+            with suppress(OSError):  # of another user, or with something else in it
+                for file in files:
+                    file.unlink(missing_ok=True)
+                total -= size
+                files[0].parent.rmdir()
+
+
+def _runs(directory: Path) -> list[tuple[str, int, Path]]:
+    """Start, number and folder of each run in `directory`, oldest first."""
+    folders = [path for path in directory.glob("*Z*") if path.is_dir() and not path.is_symlink()]
+    named = ((_RUN.fullmatch(folder.name), folder) for folder in folders)
+    return sorted((match[1], int(match[2] or 0), folder) for match, folder in named if match)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # not there, or being removed by another node
+        return 0
 
 
 class EventLog:
@@ -54,7 +92,7 @@ class EventLog:
 
     def __init__(self, folder: Path, redact: bool = False, namespace: str = "") -> None:
         """Makes `folder`, which must not hold a log yet. `redact` leaves every `text` field empty; `namespace` is the
-        ROS one of the topics. Raises InputError when the folder cannot be written."""
+        ROS one of the topics. Raises InputError when the folder cannot be written, OSError when the disk is full."""
         self.folder = Path(folder)
         self._redact = redact
         self._lock = threading.Lock()
@@ -68,6 +106,11 @@ class EventLog:
                 f"{namespace.rstrip('/')}/{topic}", kind, schema, self._store.hash_rihs01(kind)
             )
         self._bag.flush()
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file; 0 once it is closed."""
+        return self._bag.size
 
     def append(self, topic: str, message: Any, stamp_ns: int) -> None:
         """Writes one message of a topic of `TYPES`. When it returns, the record survives the end of the process.
@@ -90,7 +133,7 @@ class EventLog:
             self._bag.write(self._channels[topic], stamp_ns, stamp_ns, data)
 
     def close(self) -> None:
-        """Completes the file and writes metadata.yaml; a second call does nothing."""
+        """Completes the file and writes metadata.yaml; a second call does nothing. Raises OSError, once."""
         with self._lock:
             self._bag.close()
 
@@ -99,6 +142,47 @@ class EventLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class RotatingLog:
+    """The logs of a node in one directory, of bounded size: one `EventLog` after another. For one thread."""
+
+    def __init__(
+        self, directory: Path, file_bytes: int, total_bytes: int, redact: bool = False, namespace: str = ""
+    ) -> None:
+        """A log of `file_bytes` is followed by a new one, and all in `directory` take about `total_bytes` at most.
+        `redact`, `namespace`: of `EventLog`."""
+        self._directory, self._file_bytes, self._total_bytes = directory, file_bytes, total_bytes
+        self._redact, self._namespace = redact, namespace
+        self._log: EventLog | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Of the newest log."""
+        return self._log.folder if self._log else self._directory
+
+    def begin(self) -> None:
+        """Begins a new log, for which the oldest make room. Raises as `EventLog` does."""
+        make_room(self._directory, self._total_bytes - self._file_bytes)
+        self._log = EventLog(run_folder(self._directory), self._redact, self._namespace)
+
+    def append(self, topic: str, message: Any, stamp_ns: int) -> None:
+        """As of `EventLog`, before `begin` nothing. Raises OSError, once, also when no new log can be begun."""
+        if self._log is None:
+            return
+        self._log.append(topic, message, stamp_ns)
+        if self._log.size < self._file_bytes:
+            return
+        self._log.close()
+        try:
+            self.begin()
+        except InputError as error:
+            raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        """As of `EventLog`."""
+        if self._log:
+            self._log.close()
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -10,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +24,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Reader
 
 from shadow_intent.errors import InputError
-from shadow_intent.event_log import TYPES, EventLog, read_events, recover, run_folder
+from shadow_intent.event_log import TYPES, EventLog, RotatingLog, make_room, read_events, recover, run_folder
 
 SECOND = 1_000_000_000
 HEADER = {"stamp": {"sec": 12, "nanosec": 34}, "frame_id": ""}
@@ -249,20 +252,27 @@ def test_a_damaged_record_is_an_error_that_names_the_file(tmp_path: Path) -> Non
         list(read_events(file))
 
 
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: as on a full disk, a write fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+
+
 def test_a_full_disk_ends_the_log_and_keeps_what_is_in_it(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "run")
     log.append("reply", reply("whole"), 1)
-    room = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "run" / "run_0.mcap").stat().st_size + 20, room[1]))
-    try:
+    with room_for(log.size + 20):
         with pytest.raises(OSError, match="File too large"):
             log.append("reply", reply("no room for this"), 2)
         log.append("reply", reply("nor for this"), 3)
         log.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, room)
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     assert [e.fields["text"] for e in read_events(tmp_path / "run")] == ["whole"]
     assert recover(tmp_path / "run") == 1
 
@@ -270,7 +280,106 @@ def test_a_full_disk_ends_the_log_and_keeps_what_is_in_it(tmp_path: Path) -> Non
 def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
     first = run_folder(tmp_path)
     first.mkdir()
-    assert run_folder(tmp_path) not in (first, tmp_path)
+    second = run_folder(tmp_path)
+    assert second not in (first, tmp_path)
+    second.mkdir()
+    first.rmdir()
+    assert run_folder(tmp_path) not in (second, tmp_path)
+
+
+def test_a_full_file_is_followed_by_a_new_one_and_the_oldest_go(tmp_path: Path) -> None:
+    with EventLog(tmp_path / "20200101T000000Z_1") as one:
+        full = one.size + 1  # a record fills it
+        one.append("reply", reply("reply 0"), 0)
+    closed = sum(file.stat().st_size for file in one.folder.iterdir())
+    log = RotatingLog(tmp_path / "log", full, total_bytes=full + 2 * closed + 100)
+    log.begin()
+    folders = []
+    for i in range(6):
+        folders.append(log.folder)
+        log.append("reply", reply(f"reply {i}"), i)
+    assert len({*folders, log.folder}) == 7
+    assert {*(tmp_path / "log").iterdir()} == {*folders[4:], log.folder}
+    log.close()
+    said = [[e.fields["text"] for e in read_events(folder)] for folder in (*folders[4:], log.folder)]
+    assert said == [["reply 4"], ["reply 5"], []]
+    for folder, records in zip((*folders[4:], log.folder), (1, 1, 0), strict=True):
+        with Reader(folder) as reader:  # each is complete
+            assert reader.message_count == records
+
+
+WRITING = """
+import sys, time
+from pathlib import Path
+from shadow_intent.event_log import EventLog
+log = EventLog(Path(sys.argv[1]))
+print("open", flush=True)
+time.sleep(60)
+"""
+
+
+def test_only_finished_logs_of_ours_are_removed(tmp_path: Path) -> None:
+    names = ["20200101T000000Z", "20200101T000000Z_2", "20200101T000000Z_10", "20210101T000000Z"]
+    for name in [*names, "kept_by_a_person"]:
+        EventLog(tmp_path / name).close()
+    (tmp_path / names[0] / "notes.txt").write_text("mine")
+    (tmp_path / "20190101T000000Z").symlink_to(tmp_path / "kept_by_a_person")
+    others = tmp_path / "20190101T000000Z_1"
+    closed = sum(file.stat().st_size for file in (tmp_path / names[3]).iterdir())
+    with subprocess.Popen([sys.executable, "-c", WRITING, str(others)], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == b"open\n"
+            with EventLog(tmp_path / "20200101T000000Z_3") as mine:
+                make_room(tmp_path, 2 * closed + closed // 2)
+                assert not (tmp_path / names[1]).exists() and (tmp_path / names[2]).is_dir(), "the oldest go first"
+                make_room(tmp_path, 0)
+                mine.append("reply", reply("still here"), 1)
+        finally:
+            process.kill()
+    assert [e.fields["text"] for e in read_events(mine.folder)] == ["still here"]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("20190101T000000Z", "20190101T000000Z_1", "20200101T000000Z_3", "kept_by_a_person", names[0])
+    }
+    assert os.listdir(tmp_path / names[0]) == ["notes.txt"]
+    make_room(tmp_path, 0)
+    assert not others.exists(), "the log of a process that was killed is nobody's"
+
+
+def test_a_full_disk_is_told_from_a_wrong_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    log = RotatingLog(tmp_path, 10**6, 10**7)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", full)
+        with pytest.raises(OSError, match="No space left"):
+            log.begin()
+    log.append("reply", reply("no room"), 1)
+    log.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_when_its_folder_goes_the_log_ends_and_says_so_once(tmp_path: Path) -> None:
+    log = RotatingLog(tmp_path / "log", 1, 10**7)
+    log.begin()
+    (tmp_path / "log").rename(tmp_path / "moved")
+    (tmp_path / "log").write_text("in the way")
+    first = log.folder.name
+    with pytest.raises(OSError, match="log"):
+        log.append("reply", reply("the last"), 1)
+    log.append("reply", reply("no more"), 2)
+    log.close()
+    assert [e.fields["text"] for e in read_events(tmp_path / "moved" / first)] == ["the last"]
+
+
+def test_a_log_that_cannot_be_completed_says_so_once_and_loses_nothing(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "run")
+    log.append("reply", reply("whole"), 1)
+    with room_for(log.size + 5):
+        with pytest.raises(OSError, match="File too large"):
+            log.close()
+        log.close()
+    assert recover(tmp_path / "run") == 1
 
 
 def test_appending_is_quick(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class IntentNode(ManagedNode[IntentParams]):
         self._bundle = Bundle.load(values.bundle)
         pipeline = Pipeline.from_bundle(self._bundle, skills, values.threads)
         self._conversations = Conversations.of(self, values, skills, ClauseReader(pipeline, skills))
-        self.recorder = Recorder(self, self.entities, values.log_directory, values.redact_text)
+        self.recorder = Recorder(self, self.entities, values)
         self._redact = values.redact_text
         self.classifier = ClassifierThread(pipeline, self._decided, self._dropped, self.post)
         self._outlets = {topic.name: self.entities.publisher(topic) for topic in PUBLISHED}
@@ -136,7 +136,7 @@ class IntentNode(ManagedNode[IntentParams]):
             self._conversations.begin(decision, self.get_parameter("cloud_deadline_s").value)
 
     def _diagnose(self) -> None:
-        """Warns when the cloud failed last time."""
+        """Warns when nothing is logged, or the cloud failed last time."""
         values = {
             "active": self.active,
             "bundle": self._bundle.bundle_id,
@@ -146,7 +146,8 @@ class IntentNode(ManagedNode[IntentParams]):
             **self._conversations.values(),
             "log": self.recorder.log.folder,
         }
-        status = diagnostics(self, "intents", self._conversations.problem, "listening", values)
+        problem = self.recorder.problem or self._conversations.problem
+        status = diagnostics(self, "intents", problem, "listening", values)
         self.publish(interfaces.DIAGNOSTICS, status)
 
 

@@ -77,8 +77,19 @@ class IntentParams(_Checked):
         2.0, "s; an utterance with an older stamp is ignored", low=0.2, high=10.0, runtime=True
     )
     log_directory: str = _parameter("", "folder of the MCAP log; empty: ~/.ros/shadow_intent")
+    log_file_mb: int = _parameter(100, "MB; a log of this size is followed by a new one", low=1, high=10_000)
+    log_total_mb: int = _parameter(
+        2000, "MB of all logs in the folder; the oldest are removed for a new one", low=1, high=1_000_000
+    )
     redact_text: bool = _parameter(False, "keep what was said out of the log and the intent topic")
     diagnostics_hz: float = _parameter(1.0, "Hz of /diagnostics", low=0.1, high=10.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.log_file_mb > self.log_total_mb:
+            raise ConfigError(
+                f"parameter log_file_mb: expected log_total_mb, {self.log_total_mb}, at most, got {self.log_file_mb}"
+            )
 
 
 @dataclass(frozen=True)

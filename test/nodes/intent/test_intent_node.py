@@ -31,8 +31,9 @@ from std_msgs.msg import Header, String
 from shadow_intent import msg
 from shadow_intent.cloud.plan import Step
 from shadow_intent.errors import ShadowIntentError
+from shadow_intent.event_log import RotatingLog, read_events
 from shadow_intent.intent import NO_SLOTS
-from shadow_intent.nodes import interfaces
+from shadow_intent.nodes import interfaces, recorder
 from shadow_intent.nodes.convert import stamp_from_ns
 from shadow_intent.nodes.params import IntentParams
 
@@ -205,6 +206,7 @@ def test_it_can_be_configured_again(ear: Callable[..., Ear]) -> None:
         ({"threads": 99}, "threads"),
         ({"bravery": 1}, "bravery: unknown"),
         ({"log_directory": "/dev/null/log"}, "/dev/null/log"),
+        ({"log_file_mb": 2001}, "log_file_mb: expected log_total_mb, 2000, at most"),
         ({"cloud_ca_file": "/absent.pem"}, "cloud_ca_file: /absent.pem cannot be read"),
         ({"cloud_key_file": "/absent.key"}, "cloud_certificate_file and cloud_key_file: give both or neither"),
     ],
@@ -253,7 +255,9 @@ def test_every_node_reports_once_a_second(
         assert statistics.median(b - a for a, b in pairwise(times)) == pytest.approx(1.0, abs=0.2)
 
 
-def test_a_full_disk_ends_the_log_and_not_the_node(ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_log_and_not_the_node(
+    ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     made = ear()
 
     def full(*_: object) -> None:
@@ -262,6 +266,38 @@ def test_a_full_disk_ends_the_log_and_not_the_node(ear: Callable[..., Ear], monk
     monkeypatch.setattr(made.node.recorder.log, "append", full)
     assert made.say("sit down").decision.label == "sit"
     assert made.say("stop").decision.label == "stop"
+    assert capfd.readouterr().err.count("nothing more is logged") == 1
+
+
+def test_on_a_full_disk_it_listens_and_warns_that_nothing_is_logged(
+    ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RotatingLog, "begin", full)
+    made = ear()
+    seen: list[DiagnosticArray] = []
+    interfaces.DIAGNOSTICS.subscribe(made.witness, seen.append)
+    assert made.say("sit down").decision.label == "sit"
+    wait_for(lambda: seen)
+    (status,) = seen[-1].status
+    assert status.level == b"\x01" and status.message.startswith("nothing more is logged: [Errno 28] No space left")
+    made.witness.change_state("intent_node", Transition.TRANSITION_DEACTIVATE)
+    made.witness.change_state("intent_node", Transition.TRANSITION_CLEANUP)
+
+
+def test_the_log_goes_on_in_a_new_folder_when_its_file_is_full(
+    ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "MB", 1000)
+    made = ear(log_file_mb=10, log_total_mb=1000)
+    for _ in range(8):
+        made.say("stop")
+    made.node.close()
+    logs = [list(read_events(folder)) for folder in made.logs.iterdir()]
+    assert len(logs) > 1
+    assert sum(event.topic == "intent" for log in logs for event in log) == 8
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
