@@ -5,10 +5,13 @@
 
 Arguments say where and how; every number is in the parameters file. Nothing is started under a DDS that would crash a
 robot which it may reach: this process joins the network too. A node that dies is started again and, whenever it
-comes up unconfigured, configured and activated. `LifecycleNode` is not used: its change of state waits for ever when
-the node that died is still in the discovery graph, and several releases exit 1 on Ctrl-C because of it.
+comes up unconfigured, configured and activated. Where stop_node or the mock cannot start as it is configured, the
+launch ends with status 1: it would die again for ever, and without stop_node nothing moves. `LifecycleNode` is not
+used: its change of state waits for ever when the node that died is still in the discovery graph, and several releases
+exit 1 on Ctrl-C because of it.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from threading import Event
@@ -16,8 +19,8 @@ from time import monotonic, sleep
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable
-from launch.event_handlers import OnProcessStart
-from launch.events.process import ProcessStarted
+from launch.event_handlers import OnProcessExit, OnProcessStart
+from launch.events.process import ProcessExited, ProcessStarted
 from launch.logging import get_logger
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -28,6 +31,7 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from shadow_intent.errors import ConfigError
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.interfaces import robot_remappings
 
@@ -107,9 +111,9 @@ def start_nodes(context: LaunchContext) -> list:
     intent_node = robot_node("intent_node", remappings, cloud | clock)
     skills_ready = Event()
     return [
-        *([robot_node("mock_go2", remappings, clock)] if mock else []),
-        *([robot_node("sim_go2", remappings, clock)] if sim else []),
-        robot_node("stop_node", remappings, robot | clock),
+        *(needed(robot_node("mock_go2", remappings, clock)) if mock else []),
+        *(needed(robot_node("sim_go2", remappings, clock)) if sim else []),
+        *needed(robot_node("stop_node", remappings, robot | clock)),
         *activated(skill_node, ready=skills_ready),
         *activated(intent_node, after=skills_ready),
     ]
@@ -129,6 +133,19 @@ def robot_node(executable: str, remappings: list, overrides: dict | None = None)
         respawn=True,
         respawn_delay=RESPAWN_DELAY_S,
     )
+
+
+def needed(node: Node) -> list:
+    """The node, and the handler that ends the launch when it cannot start as it is configured.
+
+    Not for the lifecycle nodes: they live on to say what is wrong, and stop_node must not end because of them.
+    """
+
+    def ended(event: ProcessExited, context: LaunchContext) -> None:
+        if event.returncode == os.EX_CONFIG and not context.is_shutdown:
+            raise ConfigError(f"{event.process_name} cannot start as it is configured: its own message says why")
+
+    return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended)), node]
 
 
 def activated(node: Node, after: Event | None = None, ready: Event | None = None) -> list:

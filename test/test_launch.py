@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -17,7 +18,7 @@ from unittest.mock import MagicMock
 import pytest
 from support import ROOT, wait_for
 
-from shadow_intent.errors import ShadowIntentError
+from shadow_intent.errors import ConfigError, ShadowIntentError
 
 LAUNCH_FILE = ROOT / "launch" / "go2.launch.py"
 ARGUMENTS = ["namespace", "robot_prefix", "params_file", "cloud_address", "use_mock_robot", "use_sim"]
@@ -56,7 +57,9 @@ def test_a_dds_profile_is_chosen_before_any_node():
     assert profile[0].lineno < nodes[0].lineno
 
 
-def start_nodes(monkeypatch: pytest.MonkeyPatch, **chosen: str) -> list[str]:
+def start_nodes(
+    monkeypatch: pytest.MonkeyPatch, on_exit: Callable[..., object] = SimpleNamespace, **chosen: str
+) -> list[str]:
     """The nodes that the launch file starts with these arguments; what belongs to ROS's launch is a stand-in."""
     pytest.importorskip("shadow_intent.msg", reason="messages are not built")
     modules = [*(f"launch{part}" for part in ("", ".actions", ".event_handlers", ".events", ".events.process"))]
@@ -69,8 +72,14 @@ def start_nodes(monkeypatch: pytest.MonkeyPatch, **chosen: str) -> list[str]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.LaunchConfiguration = lambda name: SimpleNamespace(perform=lambda context: chosen.get(name, ""))
+    module.OnProcessExit = on_exit
     names: list[str] = []
-    module.Node = lambda executable, **_: names.append(executable)
+
+    def node(executable: str, **_: object) -> SimpleNamespace:
+        names.append(executable)
+        return SimpleNamespace(executable=executable)
+
+    module.Node = node
     module.start_nodes(None)
     return names
 
@@ -95,6 +104,28 @@ def test_under_the_shipped_profile_everything_starts_on_any_network(monkeypatch)
     monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
     assert set(start_nodes(monkeypatch)) == {"stop_node", "skill_node", "intent_node"}
+
+
+def test_what_cannot_start_as_configured_ends_the_launch_and_what_crashed_does_not(monkeypatch):
+    handlers = {}
+
+    def on_exit(target_action, on_exit):
+        handlers[target_action.executable] = on_exit
+
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
+    start_nodes(monkeypatch, on_exit, use_mock_robot="true")
+    assert set(handlers) == {
+        "stop_node",
+        "mock_go2",
+    }  # the others live to say what is wrong, and stop_node outlives them
+    running, over = SimpleNamespace(is_shutdown=False), SimpleNamespace(is_shutdown=True)
+    for name, handler in handlers.items():
+        wrong = SimpleNamespace(returncode=os.EX_CONFIG, process_name=f"{name}-1")
+        with pytest.raises(ConfigError, match=f"{name}-1 cannot start as it is configured"):
+            handler(wrong, running)
+        assert handler(wrong, over) is None
+        for status in (0, 1, -signal.SIGKILL, -signal.SIGSEGV):
+            assert handler(SimpleNamespace(returncode=status, process_name=name), running) is None
 
 
 def active(log: Path) -> list[str]:

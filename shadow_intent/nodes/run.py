@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
 import sys
 import threading
@@ -12,11 +13,12 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from shadow_intent.errors import ShadowIntentError
+from shadow_intent.errors import ConfigError, ShadowIntentError
 from shadow_intent.memory import use_few_arenas
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.quick_executor import QuickExecutor
@@ -75,7 +77,8 @@ class Spinner:
 
 
 def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) -> int:
-    """Runs a node until SIGINT or SIGTERM; returns the exit status, 1 when it could not start or a callback raised.
+    """Runs a node until SIGINT or SIGTERM; returns the exit status: 1 when a callback raised, `os.EX_CONFIG` when it
+    cannot start as it is configured and so never will.
 
     Beside rclpy's methods the node has `close()`, which ends all activity while it can still publish, before the
     executor stops.
@@ -87,7 +90,7 @@ def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) ->
     try:
         use_few_arenas()
         use_safe_profile()
-        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+        _init(arguments)
         node = make_node()
         with Spinner(node, on_failure=wake) as spinner:
             wait()
@@ -97,9 +100,17 @@ def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) ->
         return int(spinner.failed)
     except ShadowIntentError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return os.EX_CONFIG
     finally:
         # a launch system passes Ctrl-C on to a process that already got it: the second one must not end it as a crash
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         rclpy.try_shutdown(uninstall_handlers=False)
+
+
+def _init(arguments: list[str]) -> None:
+    """Raises ConfigError for ROS arguments or a parameters file that cannot be read."""
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.RCLError as error:
+        raise ConfigError(str(error)) from error

@@ -81,7 +81,7 @@ def test_no_process_starts_beside_a_robot_under_an_unsafe_profile(domain, tmp_pa
     environment = {**os.environ, **settings, dds.PROFILE_VARIABLE: str(profile)}
     command = [sys.executable, "-m", f"shadow_intent.nodes.{node}"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == os.EX_CONFIG
     assert done.stderr.startswith("RobotError: ") and "type_propagation = unset" in done.stderr
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -59,6 +60,21 @@ def test_it_ends_well_at_any_moment_and_when_told_many_times(
     for _ in range(50):
         process.send_signal(random.choice((signal.SIGINT, signal.SIGTERM)))
     assert process.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["-p", "robot:=nothing"], "parameter robot"), (["--params-file", "broken.yaml"], "broken.yaml")],
+)
+def test_what_is_wrongly_configured_says_so_in_its_exit_status(
+    start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [")
+    arguments = [str(tmp_path / "broken.yaml") if argument == "broken.yaml" else argument for argument in arguments]
+    process = start("-m", "shadow_intent.nodes.stop_node", "--ros-args", *arguments)
+    assert process.wait(PATIENCE_S) == os.EX_CONFIG
+    said = process.stderr.read().decode() if process.stderr else ""
+    assert re.search(f"^ConfigError: .*{words}", said, re.MULTILINE) and "Traceback" not in said
 
 
 def test_a_callback_that_never_returns_is_shown_and_cut_off(start: Callable[..., subprocess.Popen[bytes]]) -> None:
