@@ -6,6 +6,7 @@ in order. A newer command preempts the job that owns the body; `stop` and `damp`
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from shadow_intent.errors import InputError
@@ -38,6 +39,8 @@ class Guard:
         self._runner = Runner(table, self.world, ramps, new_id, self._out, self._ended)
         self._plan: Plan | None = None
         self._last: tuple[object, float] = (None, LONG_AGO)
+        self._stops = deque([LONG_AGO] * 2, maxlen=2)
+        """When the robot was stopped the last two times."""
 
     def robot(self, state: RobotState, now: float) -> None:
         """A robot state arrived."""
@@ -74,6 +77,7 @@ class Guard:
         try:
             skill = self._table[command.label]
         except InputError:
+            self._withdraw(now)
             self._out.refuse(command, "unknown", name=printable(command.label[:MAX_NAME_CHARS]))
             return self._out.take()
         if takes_fast_path(command.label, command.step) and (command.spoken or command.label == "stop"):
@@ -83,6 +87,7 @@ class Guard:
         if skill.action == "confirmation":
             self._answer(command, now)
         elif skill.action == "status":
+            self._withdraw(now)
             self._report(command)
         elif command.step > 0:
             self._queue(command, now)
@@ -92,8 +97,9 @@ class Guard:
             self._begin(command, now)
         return self._out.take()
 
-    def reject(self, command: Command, detail: str) -> list[Action]:
+    def reject(self, command: Command, detail: str, now: float) -> list[Action]:
         """A command that could not be read."""
+        self._withdraw(now)
         self._out.refuse(command, "bounds", detail=detail)
         return self._out.take()
 
@@ -102,7 +108,9 @@ class Guard:
         request = sent or self._runner.request(self._table[command.label])
         if sent is None:
             self._out.send(request)
+        self._stops.append(now)
         self._end_movements("stopped", now, leave_modes=command.label != "damp")  # nothing may follow a damp
+        self._runner.forget_pace()
         deadline = now + self.world.rules.response_timeout_s
         job = Job(command, self._table[command.label], Stage.SENT, deadline, request=request)
         self._runner.jobs.append(job)
@@ -115,15 +123,20 @@ class Guard:
     def halted(self, now: float, began: bool = False) -> list[Action]:
         """stop_node stopped the robot without anybody having said so, or `began` anew and stopped nothing yet."""
         if began:
-            self._stop_body()
+            self._runner.send_stop()  # whatever the one before had it do
+        else:
+            self._stops.append(now)
         self._end_movements("halted", now)
         return self._out.take()
 
     def withdraw(self, now: float) -> list[Action]:
         """Somebody asked for something else: a yes would not surely answer what the robot asked before."""
+        self._withdraw(now)
+        return self._out.take()
+
+    def _withdraw(self, now: float) -> None:
         if any(job.stage is Stage.ASKED for job in self._runner.jobs):
             self._drop("replaced", now)
-        return self._out.take()
 
     def _end_movements(self, key: str, now: float, leave_modes: bool = True) -> None:
         self._drop(key, now)
@@ -135,6 +148,7 @@ class Guard:
         actions = self._give_up("clock", now)
         self.world.forget_times()
         self._last = None, LONG_AGO
+        self._stops.extend([LONG_AGO] * 2)
         return actions
 
     def shut_down(self, now: float) -> list[Action]:
@@ -143,16 +157,12 @@ class Guard:
 
     def _give_up(self, key: str, now: float) -> list[Action]:
         """A moving robot is stopped, everything else is given up."""
-        self._stop_body()
+        if any(job.exclusive and job.stage is not Stage.ASKED for job in self._runner.jobs):
+            self._runner.send_stop()
         self._drop(key, now)
         for job in list(self._runner.jobs):
             self._runner.end(job, "preempted", now, key)
         return self._out.take()
-
-    def _stop_body(self) -> None:
-        """StopMove, when a job owns the body."""
-        if any(job.exclusive and job.stage is not Stage.ASKED for job in self._runner.jobs):
-            self._runner.send_stop()
 
     @property
     def moving(self) -> bool:
@@ -168,6 +178,8 @@ class Guard:
         """Refuses a command for when it was given and by whom."""
         if abs(command.age_s) > self.world.rules.max_command_age_s:
             self._out.refuse(command, "old", age=f"{command.age_s:.1f}")
+        elif _spoken_at(command, now) < self._stops[0 if command.holds_stop else 1]:  # its own stop may be the last
+            self._out.refuse(command, "stopped")
         elif not command.spoken and not (skill.plannable and command.label != "damp"):
             self._out.refuse(command, "not_spoken")
         elif command.step == 0 and self._heard_twice(command, now):
@@ -254,8 +266,7 @@ class Guard:
         if command.label == "affirm" and command.session_id != job.command.session_id:
             self._out.refuse(command, "not_asked")
             return
-        spoken_at = now - max(0.0, command.age_s)  # no clock is far ahead
-        if command.label == "affirm" and spoken_at < job.asked_at + SOONEST_YES_S:
+        if command.label == "affirm" and _spoken_at(command, now) < job.asked_at + SOONEST_YES_S:
             self._out.refuse(command, "too_soon")
             return
         self._out.done(command)
@@ -287,3 +298,8 @@ class Guard:
         code = world.state.error_code
         self._out.say(command, "status", battery=battery, posture=posture, code=code)
         self._out.done(command)
+
+
+def _spoken_at(command: Command, now: float) -> float:
+    """Seconds of the guard's clock; no clock is far ahead."""
+    return now - max(0.0, command.age_s)

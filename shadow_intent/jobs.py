@@ -59,6 +59,8 @@ class Command:
     """0-based position in the plan of its utterance."""
     age_s: float = 0.0
     """Seconds since its stamp; negative when the stamp lies in the future."""
+    holds_stop: bool = False
+    """Its own words hold a stop, as "sit and don't move" does, for which the robot ceased before the command came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from shadow_intent.bundle import Bundle
 from shadow_intent.caution import not_forbidden, plain_yes
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Source, Utterance
-from shadow_intent.route import Policy, asking_back, route, stopped_first
+from shadow_intent.route import STOPPED_FIRST, Policy, asking_back, route, stopped_first
 from shadow_intent.skills import SkillTable, load_skills
 
 
@@ -87,5 +87,5 @@ class Pipeline:
         decision = plain_yes(asking_back(route(utterance, prediction, said, self.policy), unclear))
         decision = not_forbidden(decision, moves=self._skills[prediction.label].exclusive)
         if found is not None and not found.first:
-            decision = replace(decision, reason=f"{decision.reason}; stopped first: {found.phrase}")
+            decision = replace(decision, reason=f"{decision.reason}{STOPPED_FIRST}{found.phrase}")
         return stopped_first(decision, found)

@@ -12,14 +12,18 @@ from shadow_intent.speech import sentence
 from shadow_intent.stop import Stop
 
 REMOTE, IGNORE = "remote", "ignore"
-AFFIRM, DENY = "affirm", "deny"
-CAUTIOUS = ("stop", DENY)
+AFFIRM, DENY, STOP = "affirm", "deny", "stop"
+CAUTIOUS = (STOP, DENY)
 """Labels that only ever make the robot do less."""
 MORE_LIKELY_THAN_NOT = 0.5
 NEVER = 1.0
 """A threshold that no probability reaches, rounding or not."""
 LIKELY = 0.1
 """What is less probable is not worth asking the speaker about."""
+REFUSED = "refused: "
+"""Begins the reason of a skill that does not run because a quantity of it cannot be carried out."""
+STOPPED_FIRST = "; stopped first: "
+"""In the reason of a command whose words hold a stop, before the phrase: the robot ceased, then does the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def asking_back(decision: Decision, unclear: Unclear | None) -> Decision:
     if unclear is None or decision.route is Route.IGNORE or decision.probability < MORE_LIKELY_THAN_NOT:
         return decision
     reply = unclear.text(decision.utterance.answer_language)
-    return replace(decision, route=Route.IGNORE, reason=f"refused: {unclear.text('en')}", reply=reply, alternatives=())
+    return replace(decision, route=Route.IGNORE, reason=f"{REFUSED}{unclear.text('en')}", reply=reply, alternatives=())
 
 
 def stopped_first(decision: Decision, found: Stop | None) -> Decision:

@@ -104,6 +104,10 @@ class Runner:
         """StopMove, without waiting for its answer."""
         self._out.send(self.request(self._table["stop"]))
 
+    def forget_pace(self) -> None:
+        """Who stops the robot does not expect it to walk fast next."""
+        self._pace = "normal" if self._pace == "fast" else self._pace
+
     def request(self, skill: Skill) -> Request:
         """A new request with the skill's parameter or its next level."""
         parameter = dict(skill.parameter)

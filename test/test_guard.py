@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -196,6 +197,47 @@ def test_stop_in_mid_motion_sends_stop_move_before_anything_else():
     assert scene.states("move_forward")[-1] == "preempted"
 
 
+STOPPED: dict[str, Callable[[Scene], object]] = {
+    "stop": lambda s: s.hear("stop", at=s.now),
+    "damp": lambda s: s.hear("damp", at=s.now),
+    "sent by stop_node": lambda s: s.keep(s.guard.stop(Command("x", "stop"), s.now, Request(77, "sport", 1003))),
+    "lease": lambda s: s.keep(s.guard.halted(s.now)),
+}
+
+
+@pytest.mark.parametrize("how", STOPPED)
+@pytest.mark.parametrize(
+    ("fields", "runs"),
+    [
+        ({"age_s": 0.6}, False),  # half a second later: said before the stop
+        ({"age_s": 0.4}, True),
+        ({"age_s": -1.0}, True),  # stamped ahead
+        ({"age_s": 0.6, "spoken": False}, False),
+        ({"age_s": 0.6, "holds_stop": True}, True),  # the stop was its own
+    ],
+)
+def test_what_was_said_before_a_stop_is_not_done_after_it(how, fields, runs):
+    scene = Scene()
+    STOPPED[how](scene)
+    before = len(scene.all)
+    scene.hear("sit", "u", at=scene.now + 0.5, **fields)
+    assert scene.sent_since(before) == (["1009"] if runs else [])
+    assert scene.states("u")[-1] == ("running" if runs else "refused")
+    assert scene.said == []
+
+
+def test_a_stop_after_the_one_in_its_own_words_ends_a_command_too():
+    scene = Scene().hear("stop", "own", at=1.0).hear("stop", "later", at=1.2)
+    scene.hear("sit", "u", at=1.5, age_s=0.6, holds_stop=True)
+    assert (scene.states("u"), scene.reason("u")) == (["refused"], "Stopped.")
+
+
+def test_a_stop_before_the_clock_was_set_back_is_forgotten():
+    scene = Scene().hear("stop", at=100.0)
+    scene.keep(scene.guard.clock_set_back(5.0))
+    assert scene.hear("sit", "u", at=6.0).states("u") == ["accepted", "running"]
+
+
 def test_stop_already_on_the_wire_is_not_sent_again():
     scene = Scene().hear("move_forward").wait(0.5)
     request = Request(77, "sport", 1003)
@@ -226,6 +268,15 @@ def test_faster_makes_the_next_walk_faster():
     scene = Scene().hear("speed_up").wait(0.5)
     scene.hear("move_forward").wait(2.0)
     assert max(a.request.parameter.get("x", 0) for a in scene.all if isinstance(a, Send)) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("said", "end", "speed"), [("speed_up", "stop", 0.5), ("speed_up", "damp", 0.5), ("slow_down", "stop", 0.25)]
+)
+def test_nobody_walks_fast_after_a_stop(said, end, speed):
+    scene = Scene().hear(said).wait(0.5).hear(end).wait(0.5)
+    scene.hear("move_forward").wait(2.0)
+    assert max(a.request.parameter.get("x", 0) for a in scene.all if isinstance(a, Send)) == pytest.approx(speed)
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "Battery 55%. I am sitting."), ("zh", "电量55%。我现在坐着。")])

@@ -83,6 +83,9 @@ EVENTS: dict[str, Callable[[Scene], object]] = {
     "yes of somebody else": lambda s: s.hear("affirm", "y", at=s.now + 0.4, session_id="bob"),
     "no of somebody else": lambda s: s.hear("deny", "n", at=s.now + 0.1, session_id="bob"),
     "an open request": lambda s: s.keep(s.guard.withdraw(s.now)),
+    "a status report": lambda s: s.hear("report_status", "r", at=s.now + 0.1),
+    "what cannot be read": lambda s: s.keep(s.guard.reject(Command("x", "hello"), "count = -1", s.now)),
+    "an unknown skill": lambda s: s.hear("fly", "x", at=s.now + 0.1),
     "stop": spoken("stop"),
     "damp": spoken("damp"),
     "another motion": lambda s: s.hear("turn_left", "m", at=s.now + 0.1),
@@ -116,6 +119,9 @@ yes                             | SENT 2043               | PREPARING           
 yes of somebody else            | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
 no of somebody else             | refused                 | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 an open request                 | preempted               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+a status report                 | preempted               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+what cannot be read             | preempted               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+an unknown skill                | preempted               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
 stop                            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
 damp                            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
 another motion                  | preempted               | preempted StopMove StandUp                  | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
@@ -132,7 +138,7 @@ it stands                       | ASKED                   | MOVING              
 the hand controller             | ASKED                   | preempted                                   | SENT                             | preempted                        | preempted StopMove               | STOPPING
 stop_node is gone               | ASKED                   | timed_out                                   | SENT                             | ACTING                           | timed_out StopMove               | STOPPING
 stop_node stopped it            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted
-stop_node began anew            | preempted               | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
+stop_node began anew            | preempted StopMove      | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 the node ends                   | preempted               | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 the clock is set back           | preempted               | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 """  # noqa: E501
@@ -169,6 +175,7 @@ CONDITIONS: dict[str, Callable[[], Scene]] = {
     "switch off": lambda: Scene(),
     "3 s old": lambda: having(aged(3.0)),
     "3 s in the future": lambda: having(aged(-3.0)),
+    "said before a stop": lambda: having(lambda s: (s.guard.halted(0.5), aged(1.0)(s))),
     "by a cloud plan": lambda: having(lambda s: s.fields.update(spoken=False)),
     "old firmware": lambda: Scene(firmware="legacy", **ALLOWED),
 }
@@ -203,6 +210,7 @@ avoidance off           | StopMove | Damp       | asks         | Move         | 
 switch off              | StopMove | Damp       | Move         | Move         | 1016         | 1009         | 1006         | hazardous    | hazardous    | 1005     | done          | nothing_to_confirm
 3 s old                 | StopMove | Damp       | old          | old          | old          | old          | old          | old          | old          | old      | old           | old
 3 s in the future       | StopMove | Damp       | old          | old          | old          | old          | old          | old          | old          | old      | old           | old
+said before a stop      | StopMove | Damp       | stopped      | stopped      | stopped      | stopped      | stopped      | stopped      | stopped      | stopped  | stopped       | stopped
 by a cloud plan         | StopMove | not_spoken | Move         | Move         | 1016         | 1009         | 1006         | asks         | asks         | 1005     | not_spoken    | not_spoken
 old firmware            | StopMove | Damp       | Move         | Move         | 1016         | 1009         | 1006         | asks         | firmware     | 1005     | done          | nothing_to_confirm
 """  # noqa: E501

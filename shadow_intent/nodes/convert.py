@@ -17,6 +17,7 @@ from shadow_intent.errors import InputError
 from shadow_intent.intent import Slots, is_chinese
 from shadow_intent.jobs import Command, Say, Status
 from shadow_intent.robot import Request, RobotState
+from shadow_intent.route import STOPPED_FIRST
 
 NANOSECONDS = 1_000_000_000
 _PATH = 10 * 7 * 4
@@ -72,6 +73,7 @@ def command_from_msg(
         spoken=spoken,
         step=step,
         age_s=(now_ns - stamp_to_ns(message.header.stamp)) * 1e-9,
+        holds_stop=STOPPED_FIRST in getattr(message, "reason", ""),
     )
     try:
         return replace(command, slots=slots_from_msg(message.slots)), ""

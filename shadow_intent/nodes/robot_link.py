@@ -24,9 +24,16 @@ Event = Callable[[Guard, float], "list[Action] | None"]
 class RobotLink:
     """Made and destroyed with the node's `Entities`. Everything that comes in is handed to `tell`."""
 
-    def __init__(self, entities: Entities, tell: Callable[[Event], None], new_id: Callable[[], int]) -> None:
-        """`tell(event)` calls `event(guard, now)` and carries out what it returns; `new_id`: of requests."""
-        self._tell, self._new_id = tell, new_id
+    def __init__(
+        self,
+        entities: Entities,
+        tell: Callable[[Event], None],
+        new_id: Callable[[], int],
+        active: Callable[[], bool],
+    ) -> None:
+        """`tell(event)` calls `event(guard, now)` and carries out what it returns; `new_id`: of requests; `active`:
+        whether the node is, so that it may stop the robot unasked."""
+        self._tell, self._new_id, self._active = tell, new_id, active
         self._epoch = self._question = 0
         self._stamp: Any = None
         ways = {**interfaces.REQUESTS, "sport": interfaces.SPORT_REQUEST}  # only stop_node writes to the sport service
@@ -64,7 +71,7 @@ class RobotLink:
             sent = Request(message.request_id, "sport", FAST_PATH[message.cause])
             self._tell(lambda guard, now: guard.stop(command, now, sent))
         else:
-            began = message.cause == msg.StopState.START
+            began = message.cause == msg.StopState.START and self._active()
             self._tell(lambda guard, now: guard.halted(now, began))
 
     def _on_sport_state(self, data: bytes) -> None:

@@ -31,7 +31,7 @@ from shadow_intent.nodes.managed import ManagedNode
 from shadow_intent.nodes.params import SkillParams
 from shadow_intent.nodes.robot_link import Event, RobotLink
 from shadow_intent.nodes.run import run
-from shadow_intent.route import AFFIRM, DENY
+from shadow_intent.route import AFFIRM, DENY, REFUSED
 from shadow_intent.skills import load_skills
 
 LAST_WORDS_S = 0.2
@@ -68,7 +68,7 @@ class SkillNode(ManagedNode[SkillParams]):
         self.guard = Guard(table, values.firmware or table.firmware, _rules(values), ramps, new_id)
         self._pace = pace(self)
         self._now = seconds(self._pace)
-        self._robot = RobotLink(self.entities, self._tell, new_id)
+        self._robot = RobotLink(self.entities, self._tell, new_id, lambda: self.active)
         self._status = self.entities.publisher(interfaces.SKILL_STATUS)
         self._reply = self.entities.publisher(interfaces.REPLY)
         self._diagnostics = self.entities.publisher(interfaces.DIAGNOSTICS)
@@ -103,8 +103,7 @@ class SkillNode(ManagedNode[SkillParams]):
     def _on_intent(self, message: msg.Intent) -> None:
         if message.decision == Route.SKILL.value and not takes_fast_path(message.label):
             self._command(message, message.text, spoken=message.source != msg.Intent.SOURCE_CLOUD)
-        asked_for = message.decision == Route.REMOTE.value and message.source != msg.Intent.SOURCE_CLOUD
-        if asked_for and message.label not in (AFFIRM, DENY) and self.active:  # an unsure yes may be said again
+        if self.active and _asks_for_something_else(message):
             self._tell(Guard.withdraw)
 
     def _on_skill_command(self, message: msg.SkillCommand) -> None:
@@ -117,7 +116,7 @@ class SkillNode(ManagedNode[SkillParams]):
         self.guard.world.rules = _rules(self.declared.read())
         command, problem = command_from_msg(message, text, spoken, step, self.get_clock().now().nanoseconds)
         if problem:
-            self._tell(lambda guard, now: guard.reject(command, problem))
+            self._tell(lambda guard, now: guard.reject(command, problem, now))
         else:
             self._tell(lambda guard, now: guard.command(command, now))
 
@@ -134,6 +133,13 @@ class SkillNode(ManagedNode[SkillParams]):
             "hazardous_allowed": world.rules.allow_hazardous,
         }
         self._diagnostics.publish(diagnostics(self, "robot", world.problem(now), "following the robot", values))
+
+
+def _asks_for_something_else(message: msg.Intent) -> bool:
+    """Whether a yes that follows would not surely answer what the robot asked before."""
+    if message.decision == Route.REMOTE.value:  # an unsure yes may be said again, unless the cloud has answered it
+        return (message.label in (AFFIRM, DENY)) == (message.source == msg.Intent.SOURCE_CLOUD)
+    return message.decision == Route.IGNORE.value and message.reason.startswith(REFUSED)
 
 
 def _rules(values: SkillParams) -> Rules:

@@ -111,6 +111,61 @@ def test_an_open_request_withdraws_the_question(robot, skills, person):
     assert person.sent(BACK_FLIP) == []
 
 
+@pytest.mark.parametrize(
+    ("intent", "withdrawn"),
+    [
+        ({"label": "move_forward", "decision": "ignore", "reason": "refused: 99 metres is too far"}, True),
+        ({"label": "affirm", "decision": "remote", "source": "cloud"}, True),  # the cloud answered an unsure yes
+        ({"label": "deny", "decision": "remote", "source": "cloud"}, True),
+        ({"label": "affirm", "decision": "ignore", "source": "cloud", "reason": "CloudUnavailable: off"}, False),
+        ({"label": "affirm", "decision": "ignore", "reason": "not the speaker's own yes: 'says'"}, False),
+        ({"label": "ignore", "decision": "ignore", "reason": "not addressed to the robot"}, False),
+    ],
+    ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else None,
+)
+def test_what_is_asked_for_meanwhile_withdraws_the_question_and_talk_does_not(robot, skills, person, intent, withdrawn):
+    robot(), skills(allow_hazardous=True)
+    flip = person.say("back_flip")
+    wait_for(lambda: person.replies)
+    person.say(**intent)
+    time.sleep(SOONEST_YES_S)
+    yes = person.outcome(person.say("affirm"))
+    assert person.outcome(flip).state == ("preempted" if withdrawn else "succeeded")
+    assert yes.reason == ("There is nothing to confirm." if withdrawn else "")
+    assert len(person.sent(BACK_FLIP)) == (0 if withdrawn else 1)
+
+
+def test_slots_that_cannot_be_read_withdraw_the_question(robot, skills, person):
+    robot(), skills(allow_hazardous=True)
+    flip = person.say("back_flip")
+    wait_for(lambda: person.replies)
+    slots = Slots(distance_m=1.0)
+    object.__setattr__(slots, "distance_m", -1.0)
+    person.say("move_forward", slots)
+    assert person.outcome(flip).reason == "A newer command came."
+
+
+def test_a_command_said_before_a_stop_is_not_done_after_it_unless_the_stop_is_in_its_own_words(robot, skills, person):
+    robot(), skills()
+    person.shout("stop")
+    wait_for(lambda: "" in [s.utterance_id for s in person.statuses])
+    late = person.outcome(person.say("hello", age_s=1.5))
+    assert (late.state, late.reason, person.replies) == ("refused", "Stopped.", [])
+    own = person.say("light_on", age_s=1.5, reason="p = 0.99 ≥ 0.83; stopped first: don't move")
+    assert person.outcome(own).state == "succeeded"
+
+
+def test_a_stop_node_that_begins_anew_stops_also_a_robot_that_skill_node_does_not_move(ros, robot, skills, person):
+    _, node = robot(), skills()
+    ros(StopNode, **parameters(robot="mock"))
+    wait_for(lambda: person.sent(STOP_MOVE))
+    assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    time.sleep(0.2)
+    before = len(person.sent(STOP_MOVE))
+    time.sleep(0.5)  # the two stop_nodes go on telling of different epochs
+    assert len(person.sent(STOP_MOVE)) == before  # it may not while it is inactive
+
+
 def test_a_stop_node_that_begins_anew_is_told_to_stop_what_goes_on(ros, robot, skills, person):
     robot(time_scale=1.0), skills()
     dance = person.say("dance")
