@@ -69,10 +69,11 @@ class ClassifierThread:
         self._pending[future] = utterance
         future.add_done_callback(lambda done: self._post(partial(self._done, done)))
 
-    def overtake(self) -> list[Utterance]:
-        """Forgets all that was added and not handed back yet, and returns it."""
-        forgotten, self._pending = self._pending, {}
+    def overtake(self, which: Callable[[Utterance], bool] = lambda utterance: True) -> list[Utterance]:
+        """Forgets all of `which` that was added and not handed back yet, and returns it."""
+        forgotten = {future: utterance for future, utterance in self._pending.items() if which(utterance)}
         for future in forgotten:
+            del self._pending[future]
             future.cancel()
         return list(forgotten.values())
 

@@ -169,11 +169,16 @@ class Conversations:
         reply = sentence("cancelled", question.language)
         return replace(heard, route=Route.IGNORE, reason=f"no to the plan of {spoken.utterance_id}", reply=reply)
 
-    def overtake(self, reason: str) -> None:
-        """Ends the request under way: nothing it still brings is said or done. A question asked is withdrawn."""
-        self._question = None
-        current, self._open = self._open, None
-        if current is not None:
+    def overtake(self, reason: str, which: Callable[[Utterance], bool] = lambda utterance: True) -> None:
+        """Ends the request under way: nothing it still brings is said or done. A question asked is withdrawn.
+
+        `which`: about which utterances.
+        """
+        if self._question is not None and which(self._question[0].decision.utterance):
+            self._question = None
+        current = self._open
+        if current is not None and which(current.decision.utterance):
+            self._open = None
             current.cancel()
             self._close(current, Route.IGNORE, reason)
 

@@ -8,6 +8,7 @@ itself, is out before anything else that is going on.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -16,20 +17,32 @@ from std_msgs.msg import String
 from shadow_intent import memory, msg
 from shadow_intent.bundle import Bundle
 from shadow_intent.clauses import ClauseReader
+from shadow_intent.gate import takes_fast_path
 from shadow_intent.intent import Decision, Route, Utterance
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.classifier_thread import MAX_WAITING, ClassifierThread
 from shadow_intent.nodes.conversation import Conversations
 from shadow_intent.nodes.diagnose import diagnostics
 from shadow_intent.nodes.inbox import Inbox
+from shadow_intent.nodes.last_stop import LastStop
 from shadow_intent.nodes.managed import ManagedNode
 from shadow_intent.nodes.params import IntentParams
 from shadow_intent.nodes.recorder import Recorder
 from shadow_intent.nodes.run import run
-from shadow_intent.nodes.utterances import ignored, intent_to_msg, refusal, reply_of, utterance_of, voice_command
+from shadow_intent.nodes.utterances import (
+    ignored,
+    intent_to_msg,
+    refusal,
+    reply_of,
+    stop_command,
+    utterance_of,
+    voice_command,
+)
 from shadow_intent.pipeline import Pipeline, hear_stop
+from shadow_intent.route import STOP
 from shadow_intent.skills import load_skills
 
+OVERTAKEN = "overtaken by a stop"
 PUBLISHED = (interfaces.INTENT, interfaces.REPLY, interfaces.SKILL_COMMAND, interfaces.DIAGNOSTICS)
 
 
@@ -57,6 +70,8 @@ class IntentNode(ManagedNode[IntentParams]):
         self._redact = values.redact_text
         self.classifier = ClassifierThread(pipeline, self._decided, self._dropped, self.post)
         self._outlets = {topic.name: self.entities.publisher(topic) for topic in PUBLISHED}
+        self._last_stop = LastStop()
+        self.entities.subscribe(interfaces.STOP_STATE, self._on_stop_state)
         self.entities.subscribe(interfaces.VOICE_COMMAND, self._on_voice_command)
         self.entities.subscribe(interfaces.VOICE_TEXT, self._on_voice_text)
         self.entities.timer(values.diagnostics_hz, self._diagnose)
@@ -105,17 +120,25 @@ class IntentNode(ManagedNode[IntentParams]):
         utterance = utterance_of(message, now_ns)
         found, stopped = hear_stop(utterance)
         decision = stopped or refusal(utterance, now_ns, self.get_parameter("max_command_age_s").value)
+        if decision is None and self._last_stop.follows(utterance, now_ns):
+            decision = ignored(utterance, "said before a stop")
         if decision is not None:
             self._act_on(decision)
         if found:
-            self._overtake("overtaken by a stop")
+            self._last_stop.own(utterance, now_ns)
+            self._overtake(OVERTAKEN)
         if decision is None:
             self.classifier.add(utterance)
 
-    def _overtake(self, reason: str) -> None:
-        """Nothing that was said before is done after."""
-        self._conversations.overtake(reason)
-        for utterance in self.classifier.overtake():
+    def _on_stop_state(self, message: msg.StopState) -> None:
+        now_ns = self.get_clock().now().nanoseconds
+        if self._last_stop.told(message, now_ns):
+            self._overtake(OVERTAKEN, lambda utterance: self._last_stop.follows(utterance, now_ns))
+
+    def _overtake(self, reason: str, which: Callable[[Utterance], bool] = lambda utterance: True) -> None:
+        """Nothing of `which` that was said before is done after."""
+        self._conversations.overtake(reason, which)
+        for utterance in self.classifier.overtake(which):
             self._act_on(ignored(utterance, reason))
 
     def _dropped(self, utterance: Utterance) -> None:
@@ -126,7 +149,12 @@ class IntentNode(ManagedNode[IntentParams]):
             self._act_on(self._conversations.heard(decision, self.get_parameter("clarify_window_s").value))
 
     def _act_on(self, decision: Decision) -> None:
-        """A command ends the conversation before it, an open request begins one."""
+        """A command ends the conversation before it, an open request begins one. What may be a stop stops first."""
+        unsure_stop = decision.route is Route.REMOTE and STOP in (decision.label, *decision.alternatives)
+        if unsure_stop or (decision.route is Route.SKILL and takes_fast_path(decision.label)):
+            self._last_stop.own(decision.utterance, self.get_clock().now().nanoseconds)
+        if unsure_stop:
+            self.publish(interfaces.SKILL_COMMAND, stop_command(decision.utterance, self.now()))
         self.announce(decision)
         if decision.reply:
             self.publish(interfaces.REPLY, reply_of(decision, self.now()))

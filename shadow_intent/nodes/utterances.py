@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from shadow_intent import msg
 from shadow_intent.intent import Decision, Route, Source, Utterance, is_chinese
 from shadow_intent.nodes.convert import slots_to_msg, stamp_from_ns, stamp_to_ns
+from shadow_intent.route import STOP
 
 LAST_NS = 2**31 * 1_000_000_000 - 1
 """The last time a stamp holds; one with too many nanoseconds would lie beyond it."""
@@ -48,6 +49,18 @@ def refusal(utterance: Utterance, now_ns: int, max_age_s: float) -> Decision | N
 def ignored(utterance: Utterance, reason: str) -> Decision:
     """Nothing happens, for a reason other than the words."""
     return Decision(utterance, Route.IGNORE, "", 0.0, reason, Source.EDGE)
+
+
+def stop_command(utterance: Utterance, now: Time) -> msg.SkillCommand:
+    """A stop because of an utterance that may be one."""
+    return msg.SkillCommand(
+        header=Header(stamp=now),
+        utterance_id=utterance.utterance_id,
+        session_id=utterance.session_id,
+        language=utterance.answer_language,
+        label=STOP,
+        source=Source.EDGE.value,
+    )
 
 
 def intent_to_msg(decision: Decision, redact: bool) -> msg.Intent:
