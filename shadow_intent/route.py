@@ -28,7 +28,7 @@ STOPPED_FIRST = "; stopped first: "
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When the robot trusts itself. Chosen on validation data by training.selective and stored in the bundle."""
+    """When the robot trusts itself. Chosen on held-out data by training.selective and stored in the bundle."""
 
     accept: float
     """A skill runs when its probability is at least this, in [0, 1]; below it the cloud is asked."""

@@ -144,7 +144,7 @@ def learn_from(events: list[Event], old: Bundle, folder: Path) -> Bundle:
     review = folder / "review.jsonl"
     review.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     whole = split(read_corpus())
-    shares = (("train", "train", 20), ("validation", "validation", 4), ("test", "rare", 20))
+    shares = (("train", "train", 20), ("validation", "validation", 4), ("rare", "rare", 4), ("test", "validation", 20))
     parts = {name: whole[of][::step] for name, of, step in shares}
     out = folder / "retrained"
     verdict = retrain(old, read_reviewed(review), out, Recipe.load(), parts, read_exchanges()[::100], steps=2)

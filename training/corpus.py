@@ -211,7 +211,8 @@ def read_parts() -> dict[str, list[Example]]:
 def split(examples: Sequence[Example]) -> dict[str, list[Example]]:
     """train (80 %), validation (10 %) and rare (10 %) by hash of the group: no family is on two sides.
 
-    `rare` is held out too. The corpus is written for coverage, so a tenth of it is mostly wordings that few people use.
+    `rare` is held out too, and only thresholds are chosen on it, at the end. The corpus is written for coverage, so a
+    tenth of it is mostly wordings that few people use.
     """
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "rare": []}
     for example, group in zip(examples, groups(examples), strict=True):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from rich.progress import track
@@ -201,25 +202,27 @@ def check_rounding(classifier: IntentClassifier, exact: DetachedShadow, examples
 
 
 def calibrate(draft: Path, manifest: Manifest, parts: Mapping[str, Sequence[Example]]) -> Manifest:
-    """Temperature and thresholds from the validation part, metrics from the test part, sample logits."""
-    classifier = IntentClassifier(Bundle.load(draft))
-    validation = parts["validation"]
-    logits = np.stack([classifier.logits(e.text) for e in track(validation, "calibrating", transient=True)])  # (N, C)
-    targets = np.array([manifest.labels.index(e.label) for e in validation])
-    first = selective.for_temperature(validation)
-    temperature = round(evaluate.fit_temperature(logits[first], targets[first]), 4)
-    scaled = softmax(logits / temperature, axis=1)
-    for row, example in zip(scaled, validation, strict=True):
+    """Temperature from the validation part, thresholds from `rare`, metrics from the test part, sample logits."""
+    classifier, labels = IntentClassifier(Bundle.load(draft)), manifest.labels
+
+    def read(part: Sequence[Example]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        logits = [classifier.logits(e.text) for e in track(part, "calibrating", transient=True)]
+        return np.stack(logits), np.array([labels.index(e.label) for e in part])  # (N, C), (N,)
+
+    (logits, targets), (untouched, wanted) = read(parts["validation"]), read(parts["rare"])
+    temperature = round(evaluate.fit_temperature(logits, targets), 4)
+    scaled = softmax(untouched / temperature, axis=1)
+    for row, example in zip(scaled, parts["rare"], strict=True):
         if (matched := selective.runs_unasked(example.text)) is not None:
-            row[:] = np.eye(len(manifest.labels))[manifest.labels.index(matched)]
-    tested = scaled[~first], targets[~first], manifest.labels
+            row[:] = np.eye(len(labels))[labels.index(matched)]
+    tested = scaled, wanted, labels
     acting = selective.certify(*selective.acts_wrong(*tested))
     dropped = selective.EPSILON_DROPPED
     ignoring = selective.certify(*selective.drops_wrong(*tested), epsilon=dropped, what="wishes that are ignored")
     print(f"{acting.reason}\n{ignoring.reason}")
     samples = [
         {"text": e.text, "logits": row.tolist()}
-        for e, row in list(zip(validation, logits, strict=True))[:: max(1, len(logits) // SAMPLES)]
+        for e, row in list(zip(parts["validation"], logits, strict=True))[:: max(1, len(logits) // SAMPLES)]
     ]
     (draft / layout.SAMPLES).write_text(json.dumps(samples, ensure_ascii=False), encoding="utf-8")
     manifest = replace(

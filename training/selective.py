@@ -8,14 +8,12 @@ asked for. `stop` and `deny` are not counted, because they only ever make the ro
 the right skill. The threshold below which "not meant for me" is left to the cloud is chosen in the same way: the risk
 is that a wish of the robot is dropped.
 
-The calibration part is the validation part, less the quarter that fits the temperature (`for_temperature`). The recipe
-was chosen on it too, so it is not quite as fresh as the bound takes for granted: `training.report` measures the risk on
-parts that nothing was chosen on.
+The calibration part is `rare` (see `training.corpus.split`), on which nothing else is chosen: the validation part, on
+which the recipe is, is right more often than utterances drawn in the same way are.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +24,6 @@ from scipy.stats import beta, binom
 
 from shadow_intent import stop
 from shadow_intent.route import CAUTIOUS, IGNORE, MORE_LIKELY_THAN_NOT, REMOTE, Policy
-from training.corpus import Example
 
 EPSILON = 0.005
 """Largest share of utterances that may end in a wrong action."""
@@ -58,11 +55,6 @@ class Certificate:
     valid: bool
     reason: str
     """In words a person understands."""
-
-
-def for_temperature(examples: Sequence[Example]) -> NDArray[np.bool_]:
-    """True for about a quarter of the examples, families whole: they fit the temperature, the others are tested on."""
-    return np.array([hashlib.sha256(e.family.encode()).digest()[0] < 64 for e in examples], dtype=bool)
 
 
 def acts_wrong(

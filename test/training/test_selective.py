@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from shadow_intent.intent import NO_SLOTS
-from training.corpus import Example
 from training.selective import (
     THRESHOLDS,
     Certificate,
     acts_wrong,
     certify,
     drops_wrong,
-    for_temperature,
     policy,
     runs_unasked,
     simulate,
@@ -96,12 +93,6 @@ def test_only_skills_that_make_the_robot_do_more_count_as_actions() -> None:
     may, wrong, confidence = acts_wrong(np.eye(5) * 0.9 + 0.02, np.array([1, 0, 0, 0, 0]), labels)
     assert may.tolist() == [True, False, False, False, False] and wrong.all()
     assert confidence == pytest.approx(np.full(5, 0.92))
-
-
-def test_a_family_is_on_one_side() -> None:
-    examples = [Example(str(i), "sit", "en", NO_SLOTS, f"f:{i // 2}") for i in range(400)]
-    half = for_temperature(examples)
-    assert (half[::2] == half[1::2]).all() and 0.15 < half.mean() < 0.35
 
 
 def test_a_certificate_says_what_it_promises() -> None:

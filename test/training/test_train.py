@@ -21,7 +21,6 @@ from training.logs import reviewed_before
 from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict, retrain, with_reviewed
-from training.selective import for_temperature
 from training.train import LABELS, PARTS, TEACHER, Run, train
 
 
@@ -38,7 +37,7 @@ def finished(
 
 @pytest.fixture(scope="module")
 def bundle(finished: Run, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]) -> Bundle:
-    parts = {"train": examples, "validation": examples, "test": examples}
+    parts = {"train": examples, "validation": examples, "rare": examples, "test": examples}
     return write_bundle(finished.folder, finished.folder / "bundle", recipe, parts, exchanges)
 
 
@@ -210,15 +209,14 @@ def test_a_retrained_bundle_is_certified_on_nothing_it_was_trained_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reviewed = [replace(e, family=f"review:{i}") for i, e in enumerate(examples[:8])]
-    parts = {"train": examples[::2], "validation": examples, "test": examples}
+    parts = {"train": examples[::2], "validation": examples, "rare": examples, "test": examples}
     held = with_reviewed(parts, reviewed)
     verdict = retrain(bundle, reviewed, tmp_path / "new", recipe, parts, exchanges, steps=2)
     folder = tmp_path / ("new" if verdict.passed else "new.candidate")
     manifest = Bundle.load(folder).manifest
-    n = int((~for_temperature(held["validation"])).sum())
-    assert manifest.certificate["n"] == n < int((~for_temperature(examples)).sum())
+    assert manifest.certificate["n"] == len(held["rare"]) < len(examples)
     assert manifest.metrics["all"]["label_accuracy"]["n"] == len(held["test"]) < len(examples)
-    whole = [e for name in ("train", "validation", "test") for e in held[name]]
+    whole = [e for name in ("train", "validation", "rare", "test") for e in held[name]]
     assert manifest.training["data_sha256"] == digest(whole, exchanges)
 
     later = [replace(e, family=f"later:{i}") for i, e in enumerate(examples[8:12])]
@@ -227,8 +225,8 @@ def test_a_retrained_bundle_is_certified_on_nothing_it_was_trained_on(
     assert [e.text for e in reviewed_before(again)] == [e.text for e in (*reviewed, *later)]
     held = with_reviewed(parts, [*reviewed, *later])
     assert again.manifest.metrics["all"]["label_accuracy"]["n"] == len(held["test"])
-    monkeypatch.setattr(evaluate, "read_parts", lambda: {**parts, "rare": examples})
-    assert evaluate.held_out(again) == {"test": held["test"], "rare": held["test"]}
+    monkeypatch.setattr(evaluate, "read_parts", lambda: parts)
+    assert evaluate.held_out(again) == {"test": held["test"], "rare": held["rare"]}
     assert evaluate.held_out(bundle) == {"test": examples, "rare": examples}
 
 
