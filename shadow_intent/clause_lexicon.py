@@ -30,7 +30,7 @@ FIRST_OF_ALL = re.compile(r"\bfirst$", re.IGNORECASE)
 BEYOND = re.compile(
     r"n't\b|\b(?:before|after(?! that\b)|but|or|instead|i mean|sorry|no|not|never|without|if|when|whenever|until|till|"
     r"unless|while|every|actually|rather|make (?:that|it)|hang on|scratch|skip|refuse|pretend|provided|order)\b"
-    r"|[之以]前|(?<=[下来起米步度秒圈躬手舞腰个好完灯懒心])前(?![进進走行冲空移挪])|[，,、；;。！？\s]先"
+    r"|[之以]前|(?<=[下来起米步度秒圈躬手舞腰个好完灯懒心])前(?![进進走行冲空移挪])|[，,、；;。！!？?\s]先"
     r"|如果|要是|时候|每|不|别|没|勿|无需|休想|忘了|差点|改|应该|我是说|或者|还是",
     re.IGNORECASE,
 )

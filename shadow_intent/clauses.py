@@ -20,6 +20,7 @@ from shadow_intent.cloud.plan import MAX_STEPS, Step, checked_step
 from shadow_intent.errors import PlanError
 from shadow_intent.intent import Route, Utterance, is_chinese
 from shadow_intent.pipeline import Pipeline
+from shadow_intent.plain import plain
 from shadow_intent.quantities import Reader
 from shadow_intent.route import AFFIRM, IGNORE
 from shadow_intent.skills import SkillTable
@@ -70,6 +71,7 @@ class ClauseReader:
         A posture or a light asked for twice in a row is one step, and a stop that comes first is none: it is done as
         soon as it is heard. Without `cutting` only joints part clauses, which takes a few milliseconds.
         """
+        text = plain(text)
         pieces = split(text)
         if not (1 if cutting else 2) <= len(pieces) <= MAX_STEPS:
             return NO_PLAN
@@ -91,7 +93,7 @@ class ClauseReader:
         once = tuple(
             step for i, step in enumerate(begins) if i == 0 or step != begins[i - 1] or step.label in slots.CARRIERS
         )
-        return ClausePlan(once, joined and all(c.accepted for c in clauses) and _are_orders(text, pieces))
+        return ClausePlan(once, joined and all(c.accepted for c in clauses) and are_orders(text))
 
     def says(self, text: str, steps: tuple[Step, ...]) -> bool:
         """Whether the words surely say these very steps."""
@@ -136,10 +138,11 @@ def _parts(text: str) -> list[str]:
     return [] if any(map(lexicon.FIRST_OF_ALL.search, found[1:])) else found
 
 
-def _are_orders(text: str, pieces: list[str]) -> bool:
+def are_orders(text: str) -> bool:
     """Whether every clause begins as an order does, and nothing is said about several of them or asked."""
+    pieces = split(text)
     begins = lexicon.ORDER["zh" if is_chinese(text) else "en"]
-    return all(begins.match(piece) for piece in pieces) and not lexicon.SHARED.search(text.strip())
+    return bool(pieces) and all(begins.match(piece) for piece in pieces) and not lexicon.SHARED.search(text.strip())
 
 
 def _halves(text: str) -> list[str]:

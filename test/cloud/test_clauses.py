@@ -73,6 +73,8 @@ def step_of(written: str | tuple[str, dict[str, Any]]) -> Step:
         "wave and sit, in reverse order",
         "go limp and then stand up",  # that, a person has to say alone
         "don't sit, wave",
+        "don\u2019t sit, wave",
+        "don\u02bct sit, wave",
         "sit down and then wave if you see a cat",
         "in ten minutes lie down and sleep",
         "he sat down and then he waved",
@@ -82,6 +84,7 @@ def step_of(written: str | tuple[str, dict[str, Any]]) -> Step:
         "go forward a hundred and then sit",  # a number that is no distance
         "go forward nine hundred metres and then sit",
         "坐下，先打个招呼",
+        "坐下!先打个招呼",
         "坐下前打招呼",
         "坐下或者趴下",
         "左转改成右转",
@@ -146,6 +149,11 @@ def test_what_may_be_no_order_is_never_sure(reader: ClauseReader, text: str) -> 
 
 def test_a_stop_that_comes_first_is_none_of_the_steps(reader: ClauseReader) -> None:
     assert [step.label for step in reader.plan("stop dancing and sit down").steps] == ["sit"]
+
+
+@pytest.mark.parametrize("text", ["sit down，then wave", "ｓｉｔ ｄｏｗｎ, then wave", "sit down, th\u200ben wave"])
+def test_odd_signs_say_the_same(reader: ClauseReader, text: str) -> None:
+    assert reader.plan(text) == reader.plan("sit down, then wave") != NO_PLAN
 
 
 def test_more_clauses_than_a_plan_may_have_are_no_plan(reader: ClauseReader) -> None:
