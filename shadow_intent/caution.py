@@ -62,6 +62,13 @@ _BUT = re.compile(
 """Something else is wanted behind it."""
 
 
+def doubted(text: str) -> str:
+    """Why a yes in `text` is not the speaker's own or none at all, "" when nothing speaks against it."""
+    if (found := _SOMEBODY_ELSES.search(text)) is not None:
+        return f"not the speaker's own yes: {found.group()!r}"
+    return "a yes that asks" if asks(text) else ""
+
+
 def plain_yes(decision: Decision) -> Decision:
     """A yes that is not the speaker's own, or asks, confirms nothing, and one that is taken back is a no.
 
@@ -70,10 +77,8 @@ def plain_yes(decision: Decision) -> Decision:
     if decision.label != AFFIRM or decision.route is not Route.SKILL:
         return decision
     text = decision.utterance.text
-    if (found := _SOMEBODY_ELSES.search(text)) is not None:
-        return replace(decision, route=Route.IGNORE, reason=f"not the speaker's own yes: {found.group()!r}")
-    if asks(text):
-        return replace(decision, route=Route.IGNORE, reason="a yes that asks")
+    if reason := doubted(text):
+        return replace(decision, route=Route.IGNORE, reason=reason)
     words = lowered(text)
     found = _TAKEN_BACK.search(words)
     if found is None and (yes := _YES_FIRST.match(words)) is not None:

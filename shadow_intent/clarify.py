@@ -4,9 +4,10 @@
     robot:   Did you mean sit down or lie down?
     speaker: the first one               sit
 
-An answer names a skill, or its place in the question, or says yes or no. Anything else that is meant for the robot ends
-the question; what is not leaves it open. The robot never picks one itself. Whether to do a plan that the
-words do not surely say is asked too: "Did you mean turn left, then say hello? Say yes or no."
+An answer names a skill, with amounts or without, or its place in the question, or says yes or no, and little besides.
+Anything else that is meant for the robot ends the question; what is not leaves it open. The robot never picks one
+itself. Whether to do a plan that the words do not surely say is asked too: "Did you mean turn left, then say hello? Say
+yes or no."
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import re
 from dataclasses import dataclass, replace
 
 from shadow_intent import slots
+from shadow_intent.caution import doubted
 from shadow_intent.cloud.plan import Step
-from shadow_intent.intent import Decision, Route, Slots, Source, is_chinese
-from shadow_intent.route import AFFIRM, DENY, asking_back
-from shadow_intent.skills import SkillTable
+from shadow_intent.intent import NO_SLOTS, Decision, Route, Slots, Source, is_chinese
+from shadow_intent.plain import lowered
+from shadow_intent.quantities import Reader
+from shadow_intent.route import AFFIRM, DENY, IGNORE, asking_back
+from shadow_intent.skills import Skill, SkillTable
 from shadow_intent.speech import A_LITTLE, AMOUNTS, SPEED_NAMES, sentence
 
 _FIRST = r"(?:(?:the|option|number) )*(?:first|1st|former|one|1)(?: one)?|第?[一1][个种项]?|前面?[一那]?[个种项]|前者"
@@ -30,21 +34,30 @@ _NO = (
     r"no|nope|nah|not that|(?:neither|none)(?: of (?:them|those|these|the two))?"
     r"|不|不是|不对|不要|不用|没有|(?:两个|俩)?都不(?:是|对|要)|一个都不是"
 )
-_BEFORE = r"(?:(?:um|uh|{no}yes|yeah|please|i mean|i meant|i said|its) )?[嗯呃哦是选要对我说的]*"
+_FILLERS = "um|uh|er|well|ok|okay|yes|yeah|yep|yup|sure|please|i mean|i meant|i said|its"
+_HAN_FILLERS = "(?:我说|[嗯呃哦好是选要对我的请就])*"
+_BEFORE = f"(?:(?:{{no}}{_FILLERS}) )*{_HAN_FILLERS}"
 _AFTER = r"(?: please| thanks| thank you|[吧啊呀的]+)?"
 _ANSWERS = tuple(
     re.compile(_BEFORE.replace("{no}", "" if core is _YES else "no|不|不是|") + f"(?:{core}){_AFTER}")
     for core in (_FIRST, _SECOND, _YES, _NO)
 )
+_LEAD = re.compile(f"(?:(?:{_FILLERS}|the|an?|just|hey|robot) )*{_HAN_FILLERS}")
+_TAIL = re.compile(r"(?: (?:one|please|now|thanks|thank you))*[吧啊呀的]*(?:谢谢)?")
+_HOW = re.compile(
+    r"\b(?:(?:very )?slowly|fast|quickly|at normal speed|a (?:little )?bit|a little)\b"
+    r"|慢慢地?|[慢快](?:一?[点些])?地?|快速|正常速度|一点点?|一些"
+)
+"""Amounts without a number, which `slots` reads."""
 _SIDES = frozenset(["move_left", "move_right", "turn_left", "turn_right"])
 """Asked about these, "right" may be a direction."""
 _AGREED = re.compile(
     r"(?:yes|yeah|yep|yup|sure|okay|ok)(?: (?:yes|yeah|please|sure|do|do it|do that|go ahead|thanks|thank you))*"
     r"|(?:yes |yeah )?(?:thats|that is) (?:right|it|correct)|(?:please )?(?:go ahead|do it|do that|do)(?: please)?"
-    r"|[嗯对是的]*(?:好|行|可以|是|对|嗯|没错|没问题|要)[的啊呀吧呢了啦]*"
+    r"|[嗯对是的]*(?:好|行|可以|是|对|嗯|没错|没问题|要)(?:[的啊呀吧呢]+啦?)?"
 )
-_DOUBT = re.compile(r"\b(?:no|not|dont|never|right|wrong)\b|[不别吗么没说要改]")
-"""Words that leave a yes in doubt."""
+_DOUBT = re.compile(r"\b(?:no|not|dont|never|right|wrong)\b|[不别吗么没说要改]|(?:好|行|够|可以)[了啦]")
+"""Words that leave a yes in doubt; "好了" also means that it is enough."""
 CHOSE = "the speaker chose"
 """Begins the reason of an answer: its words alone, such as "yes", do not mean the label."""
 _SIMPLE = str.maketrans("個兩後選對說種項嗎", "个两后选对说种项吗")
@@ -115,9 +128,8 @@ def answer(asked: Question, heard: Decision, skills: SkillTable) -> tuple[Decisi
     """What the next utterance comes to, decided so far as `heard`, and the question that is still open."""
     if heard.source is Source.STOP:
         return heard, None
-    meant = _meant(asked, heard, skills)
+    meant, said = _meant(asked, heard, skills)
     if meant in asked.labels:
-        said = heard.slots if heard.label == meant else Slots()
         return _chosen(asked, heard, meant, said), None
     if meant == AFFIRM and not asked.repeated:
         again = replace(asked, repeated=True)
@@ -126,7 +138,9 @@ def answer(asked: Question, heard: Decision, skills: SkillTable) -> tuple[Decisi
     if meant in (AFFIRM, DENY):
         reason, reply = f"not {' / '.join(asked.labels)}", sentence("say_differently", asked.language)
         return replace(heard, route=Route.IGNORE, reason=reason, reply=reply), None
-    return heard, asked if heard.route is Route.IGNORE else None
+    if not meant and heard.label == AFFIRM and heard.route is not Route.IGNORE:  # nor may it answer another question
+        return replace(heard, route=Route.IGNORE, reason="no clear yes or no"), asked
+    return heard, asked if heard.route is Route.IGNORE and not heard.reply else None
 
 
 def yes_or_no(heard: Decision) -> bool | None:
@@ -134,34 +148,61 @@ def yes_or_no(heard: Decision) -> bool | None:
 
     "Right" alone is none: it may be a direction.
     """
-    if heard.source is Source.STOP or not heard.label:
+    if heard.source is Source.STOP or _refused(heard):
         return None
-    text = _plain(heard)
+    text = _plain(heard.utterance.text)
     if _ANSWERS[3].fullmatch(text) or heard.label == DENY:
         return False
-    if _AGREED.fullmatch(text.replace(" ", "") if is_chinese(text) else text):
-        return True
-    return True if heard.route is Route.SKILL and heard.label == AFFIRM and not _DOUBT.search(text) else None
+    if doubted(heard.utterance.text):
+        return None
+    return True if _agrees(text) or (_sure_yes(heard) and not _DOUBT.search(text)) else None
 
 
-def _plain(heard: Decision) -> str:
+def _refused(heard: Decision) -> bool:
+    """Whether it was ignored for something other than being talk: unfit, no plain yes, or an unclear amount."""
+    return heard.route is Route.IGNORE and heard.label != IGNORE
+
+
+def _sure_yes(heard: Decision) -> bool:
+    return heard.route is Route.SKILL and heard.label == AFFIRM
+
+
+def _agrees(text: str) -> bool:
+    return _AGREED.fullmatch(text.replace(" ", "") if is_chinese(text) else text) is not None
+
+
+def _plain(text: str) -> str:
     """Lower case, simplified, without marks."""
-    return " ".join(_MARKS.sub(" ", heard.utterance.text.lower().replace("'", "").translate(_SIMPLE)).split())
+    return " ".join(_MARKS.sub(" ", lowered(text).translate(_SIMPLE)).split())
 
 
-def _meant(asked: Question, heard: Decision, skills: SkillTable) -> str:
-    """One of the labels asked about, affirm (of two), deny, or "" for no answer."""
-    plain = _plain(heard)
+def unled(text: str) -> str:
+    """The same without what may stand before the name of a skill, such as "yes, I mean"."""
+    return _LEAD.sub("", _plain(text), count=1)
+
+
+def _meant(asked: Question, heard: Decision, skills: SkillTable) -> tuple[str, Slots]:
+    """One of the labels asked about, affirm (of two), deny, or "" for no answer; and the amounts said with it."""
+    text, plain = heard.utterance.text, _plain(heard.utterance.text)
+    if _refused(heard):
+        return "", NO_SLOTS
     first, second, yes, no = (answer.fullmatch(plain) for answer in _ANSWERS)
-    if first or (second and len(asked.labels) == 2):
-        return asked.labels[0 if first else 1]
-    if yes or no:
-        either_side = "right" in plain.split() and not _SIDES.isdisjoint(asked.labels)
-        return _agreed(asked) if yes and not either_side else DENY
-    if heard.route is Route.SKILL:
-        return _agreed(asked) if heard.label == AFFIRM else heard.label
-    named = [label for label in asked.labels if any(_holds(plain, name) for name in skills[label].name.values())]
-    return named[0] if len(named) == 1 else ""
+    if no:
+        return DENY, NO_SLOTS
+    if not doubted(text):
+        if first or (second and len(asked.labels) == 2):
+            chosen = asked.labels[0 if first else 1]
+            return chosen, heard.slots if heard.label == chosen else NO_SLOTS
+        if yes:
+            either_side = "right" in plain.split() and not _SIDES.isdisjoint(asked.labels)
+            return DENY if either_side else _agreed(asked), NO_SLOTS
+    if heard.route is Route.SKILL and heard.label != AFFIRM:
+        return heard.label, heard.slots
+    named = [(label, said) for label in asked.labels if (said := _named(text, skills[label])) is not None]
+    if named and not doubted(text):
+        return named[0]
+    agreed = _sure_yes(heard) and (_agrees(plain) or not _DOUBT.search(plain))
+    return _agreed(asked) if agreed else "", NO_SLOTS
 
 
 def _agreed(asked: Question) -> str:
@@ -169,15 +210,29 @@ def _agreed(asked: Question) -> str:
     return asked.labels[0] if len(asked.labels) == 1 else AFFIRM
 
 
-def _holds(text: str, name: str) -> bool:
-    """Whether the name of a skill occurs in the text."""
-    return name in text if is_chinese(name) else f" {name} " in f" {text} "
+def _named(text: str, skill: Skill) -> Slots | None:
+    """The amounts said with the name of a skill; None when anything but fillers is said besides."""
+    if _is_name(text, skill):
+        return NO_SLOTS
+    said, unclear = slots.read(text, skill.label)
+    read = Reader(text)
+    if unclear is not None or len(read.quantities) > sum(name != "speed" for name in said.as_dict()):
+        return None
+    words = ("" if is_chinese(text) else " ").join(read.uncounted())
+    return said if said != NO_SLOTS and _is_name(_HOW.sub("", words), skill) else None
+
+
+def _is_name(text: str, skill: Skill) -> bool:
+    """Whether a text says the name of a skill and nothing but fillers."""
+    rest = unled(text)
+    return any(rest.startswith(name) and _TAIL.fullmatch(rest, len(name)) for name in skill.name.values())
 
 
 def _chosen(asked: Question, heard: Decision, label: str, said: Slots) -> Decision:
-    """The skill the speaker meant, with the quantities of the first utterance unless the answer names others."""
+    """The skill the speaker meant, with the amounts of the first utterance unless the answer names others."""
     first, unclear = slots.read(asked.decision.utterance.text, label)
-    amounts = Slots.from_dict({**first.as_dict(), **said.as_dict()})
+    kept = {name: value for name, value in first.as_dict().items() if name == "speed" or not said.little}
+    amounts = Slots.from_dict({**kept, **said.as_dict()})
     little = said.little or (first.little and not set(said.as_dict()) - {"speed"})
     chosen = replace(
         heard,

@@ -27,6 +27,11 @@ class Reader(Amounts):
                 self._append(self._signed(found))
             i = found.end if found else i + 1
 
+    def uncounted(self) -> list[str]:
+        """The words that are no part of a quantity, without breaks."""
+        counted = {i for q in self.quantities for i in range(q.start, q.end)}
+        return [word for i, word in enumerate(self._words) if i not in counted and word != BREAK]
+
     def unread(self, kinds: frozenset[str], start: int) -> bool:
         """Whether from token `start` on a unit of one of the kinds stands behind what is no number that one knows."""
         read = {i for q in self.quantities for i in range(q.start, q.end)}

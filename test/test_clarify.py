@@ -95,6 +95,76 @@ def test_yes_to_one_skill_runs_it(said: Decision) -> None:
     assert (decision.route, decision.label, still_open) == (Route.SKILL, "sit", None)
 
 
+WALK = ask("wok forward three metres", "move_forward")
+UNFIT = {"label": "", "to": Route.IGNORE}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        heard("Did you mean walk forward? Say yes or no."),
+        heard("never walk forward again"),
+        heard("is walk forward safe?"),
+        heard("walk forward?"),
+        heard("no walk forward", "ignore"),
+        heard("he said walk forward", "ignore"),
+        heard("walk forward to the door"),
+        heard("walk forward two to three metres", "move_forward", Route.IGNORE),
+        heard("sit down two metres"),
+        heard("往前走吗？"),
+        heard("别往前走", "ignore"),
+        heard("他说往前走", "ignore"),
+        heard("walk forward", **UNFIT),
+        heard("yes", **UNFIT),
+        heard("no", **UNFIT),
+        heard("yes?", "affirm", Route.IGNORE),
+        heard("yes?"),
+        heard("[yes]", "ignore"),
+        heard("yes, he told me so", "affirm", Route.IGNORE),
+        heard("说好", "hello", Route.REMOTE),
+        heard("第一个？"),
+        heard("good", "affirm", Route.IGNORE),
+        heard("行了"),
+        heard("好了", "ignore"),
+    ],
+)
+def test_a_name_or_a_yes_among_other_words_is_no_answer(said: Decision) -> None:
+    assert answer(WALK, said, SKILLS) == (said, WALK if said.route is Route.IGNORE else None)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [heard("yes or no", "affirm", Route.REMOTE), heard("好啦", "affirm"), heard("好了好了", "affirm", Route.REMOTE)],
+)
+def test_an_unclear_yes_is_none_and_leaves_the_question_open(said: Decision) -> None:
+    decision, still_open = answer(WALK, said, SKILLS)
+    assert (decision.route, decision.reason, still_open) == (Route.IGNORE, "no clear yes or no", WALK)
+
+
+def test_a_refused_amount_ends_the_question() -> None:
+    said = replace(heard("walk forward 2 to 3 metres", "move_forward", Route.IGNORE), reply="Please say one number.")
+    assert answer(WALK, said, SKILLS) == (said, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "slots"),
+    [
+        (heard("walk forward"), Slots(distance_m=3.0)),
+        (heard("um, I mean walk forward, please"), Slots(distance_m=3.0)),
+        (heard("Yes, just walk forward.", "affirm"), Slots(distance_m=3.0)),
+        (heard("walk forward two metres"), Slots(distance_m=2.0)),
+        (heard("I said, walk forward 2 metres slowly", "ignore"), Slots(distance_m=2.0, speed="slow")),
+        (heard("ｗａｌｋ ｆｏｒｗａｒｄ a little"), Slots(little=True)),
+        (heard("我说的是往前走"), Slots(distance_m=3.0)),
+        (heard("请往前走两米吧"), Slots(distance_m=2.0)),
+        (heard("好的，往前走两米，慢一点"), Slots(distance_m=2.0, speed="slow")),
+    ],
+)
+def test_a_name_with_fillers_and_amounts_is_an_answer(said: Decision, slots: Slots) -> None:
+    decision, still_open = answer(WALK, said, SKILLS)
+    assert (decision.route, decision.label, decision.slots, still_open) == (Route.SKILL, "move_forward", slots, None)
+
+
 def test_yes_to_two_is_asked_about_once_and_never_guessed() -> None:
     decision, again = answer(EITHER, heard("yes", "affirm"), SKILLS)
     assert (decision.route, decision.reply) == (Route.IGNORE, "Which one, first sit down or second lie down?")
@@ -221,7 +291,20 @@ def test_a_plan_is_asked_about_with_all_that_will_be_done() -> None:
         (heard("说好", "affirm"), None),
         (heard("yes, not that", "affirm"), False),
         (heard("sit down", "sit"), None),
-        (replace(heard("yes", "affirm"), label="", route=Route.IGNORE), None),
+        (heard("yes", **UNFIT), None),
+        (heard("no", **UNFIT), None),
+        (heard("yes", "affirm", Route.IGNORE), None),
+        (heard("yes?"), None),
+        (heard("no?"), False),
+        (heard("[yes]", "ignore"), None),
+        (heard("好了"), None),
+        (heard("行了", "ignore"), None),
+        (heard("可以了", "affirm"), None),
+        (heard("好啦", "affirm"), None),
+        (heard("好的啦", "affirm"), True),
+        (heard("对啦", "affirm"), True),
+        (heard("Yes, that\u02bcs right."), True),
+        (heard("ｙｅｓ"), True),
     ],
 )
 def test_only_a_plain_yes_is_one(said: Decision, yes: bool | None) -> None:
