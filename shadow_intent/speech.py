@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 LANGUAGES = ("en", "zh")
 
+SPEAKING_S = 0.06
+"""Seconds it takes to speak a character."""
+
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "ask": ("Shall I {name}? Say yes or no.", "要我{name}吗？请说好的或不要。"),
     "battery": ("My battery is too low for that: {percent} percent.", "电量太低：百分之{percent}。"),

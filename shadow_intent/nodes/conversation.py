@@ -28,9 +28,11 @@ from shadow_intent.intent import Decision, Route, Source, Utterance
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_to_msg, stamp_to_ns
 from shadow_intent.nodes.params import IntentParams
-from shadow_intent.route import AFFIRM
+from shadow_intent.nodes.utterances import ignored
+from shadow_intent.own_voice import OwnVoice
+from shadow_intent.route import AFFIRM, STOP
 from shadow_intent.skills import SkillTable
-from shadow_intent.speech import sentence
+from shadow_intent.speech import SPEAKING_S, sentence
 
 UNUSABLE = {
     "en": "I did not get an answer I can use. Please say it differently.",
@@ -39,8 +41,6 @@ UNUSABLE = {
 """What the robot says when the cloud answers nonsense, by language."""
 AGAIN_S = 1.0
 """A yes within so long of one that was an answer is the same yes: it must not answer the question that follows."""
-READING_S = 0.06
-"""Seconds it takes to speak a character of a question."""
 
 
 class Owner(Protocol):
@@ -102,6 +102,7 @@ class Conversations:
         self._open: _Open | None = None
         self._question: tuple[clarify.Question | clarify.PlanQuestion, float] | None = None  # and when it was asked
         self._answered_at = -math.inf
+        self._own_voice = OwnVoice()
 
     @classmethod
     def of(cls, owner: Owner, values: IntentParams, skills: SkillTable, clauses: ClauseReader) -> Conversations:
@@ -123,8 +124,17 @@ class Conversations:
             lambda result: self._owner.post(partial(self._finish, current, result)),
         )
 
+    def said(self, reply: msg.Reply) -> None:
+        """The robot, this node or another, says something aloud."""
+        self._own_voice.said(reply.text, stamp_to_ns(self._owner.now()) / 1e9)
+
     def heard(self, decision: Decision, window_s: float) -> Decision:
-        """The decision as it is, or what it comes to as an answer to a question asked within `window_s`."""
+        """The decision as it is, or what it comes to as an answer to a question asked within `window_s`.
+
+        The robot's own words come to nothing, unless they say stop.
+        """
+        if self._is_own(decision):
+            return ignored(decision.utterance, "the robot's own words")
         if decision.label == AFFIRM and time.monotonic() - self._answered_at < AGAIN_S:
             return replace(decision, route=Route.IGNORE, reason="the yes or no before it was the answer")
         if self._question is None or self._question[0].decision.utterance.session_id != decision.utterance.session_id:
@@ -132,7 +142,7 @@ class Conversations:
         still, self._question = self._question, None
         (question, asked_at), asked = still, still[0].decision
         ago_s = max(0.0, (stamp_to_ns(self._owner.now()) - decision.utterance.stamp_ns) / 1e9)  # no clock is far ahead
-        if time.monotonic() - asked_at > window_s + READING_S * len(question.text(self._skills)):
+        if time.monotonic() - asked_at > window_s + SPEAKING_S * len(question.text(self._skills)):
             return decision
         soonest = asked_at + (SOONEST_YES_S if decision.label == AFFIRM else 0.0)
         if time.monotonic() - ago_s < soonest:  # said before it was asked
@@ -142,7 +152,7 @@ class Conversations:
         if isinstance(question, clarify.PlanQuestion):
             return self._answered(question, decision, asked_at)
         outcome, still_open = clarify.answer(question, decision, self._skills)
-        if outcome is not decision:
+        if outcome is not decision and still_open is not question:
             self._answered_at = time.monotonic()
         if still_open is not None:
             self._question = still_open, asked_at if still_open is question else time.monotonic()
@@ -151,6 +161,13 @@ class Conversations:
             meant = replace(asked, label=outcome.label, slots=outcome.slots, reason=reason, source=Source.SPEAKER)
             self._owner.announce(replace(meant, route=Route.IGNORE, probability=1.0))
         return outcome
+
+    def _is_own(self, decision: Decision) -> bool:
+        may_stop = decision.source is Source.STOP or STOP in (decision.label, *decision.alternatives)
+        if may_stop or not decision.label:  # what has no label is ignored already, and may be very long
+            return False
+        spoken_ns = min(decision.utterance.stamp_ns, stamp_to_ns(self._owner.now()))
+        return self._own_voice.hears(decision.utterance.text, spoken_ns / 1e9)
 
     def _answered(self, question: clarify.PlanQuestion, heard: Decision, asked_at: float) -> Decision:
         """Does the plan after a yes. What is no answer ends the question, unless it was not meant for the robot."""

@@ -72,6 +72,7 @@ class IntentNode(ManagedNode[IntentParams]):
         self._outlets = {topic.name: self.entities.publisher(topic) for topic in PUBLISHED}
         self._last_stop = LastStop()
         self.entities.subscribe(interfaces.STOP_STATE, self._on_stop_state)
+        self.entities.subscribe(interfaces.REPLY, self._conversations.said)
         self.entities.subscribe(interfaces.VOICE_COMMAND, self._on_voice_command)
         self.entities.subscribe(interfaces.VOICE_TEXT, self._on_voice_text)
         self.entities.timer(values.diagnostics_hz, self._diagnose)

@@ -15,7 +15,7 @@ pytest.importorskip("shadow_intent.msg", reason="messages are not built")
 
 from shadow_intent import msg
 from shadow_intent.cloud.client import UNAVAILABLE
-from shadow_intent.nodes import conversation
+from shadow_intent.nodes import conversation, interfaces
 from shadow_intent.nodes.witness import Story
 from shadow_intent.route import Policy
 
@@ -62,7 +62,7 @@ def test_without_a_cloud_the_speaker_is_asked_which_of_the_top_two_was_meant(dou
     assert story.closing.reason.endswith("; asked the speaker: turn_left / turn_right?")
 
 
-@pytest.mark.parametrize("text", ["turn left", "the first one"])
+@pytest.mark.parametrize("text", ["turn left", "the first one", "yes, turn left ninety degrees"])
 def test_the_answer_runs_the_skill_with_the_quantities_of_the_first_utterance(
     doubtful: Callable[..., Ear], text: str
 ) -> None:
@@ -130,6 +130,28 @@ def test_only_the_one_who_was_asked_can_answer(doubtful: Callable[..., Ear]) -> 
     asked(made)
     intent = made.publish(text="yes", session_id="somebody else")
     assert (intent.label, intent.decision) == ("affirm", "skill")
+
+
+def test_the_robots_own_question_is_no_answer_and_stays_open(doubtful: Callable[..., Ear]) -> None:
+    made = doubtful()
+    asked(made)
+    for text in ("did you mean turn left or turn right", "mean turn left or turn right"):
+        (own,) = made.say(text).intents
+        assert (own.decision, own.reason) == ("ignore", "the robot's own words")
+    assert made.say("turn left").intents[0].reason.startswith("the speaker chose turn_left")
+
+
+def test_what_another_node_says_aloud_is_the_robots_own_but_a_stop_stops(ear: Callable[..., Ear]) -> None:
+    made = ear(cloud_address="")
+    replies = interfaces.REPLY.publisher(made.witness)
+    wait_for(replies.get_subscription_count)
+    for text in ("Shall I do a back flip? Say yes or no.", "Do not go any further.", "Stop right there!"):
+        replies.publish(msg.Reply(text=text, language="en", final=True))
+        time.sleep(0.2)
+    assert made.say("shall i do a back flip").intents[0].reason == "the robot's own words"
+    assert made.say("do a back flip").intents[0].label == "back_flip"
+    for text in ("do not go any further", "stop right there"):
+        assert (made.say(text).intents[0].label, made.intents[-1].decision) == ("stop", "skill")
 
 
 def test_a_cloud_that_answers_is_not_followed_by_a_question(doubtful: Callable[..., Ear], cloud: ScriptedCloud) -> None:

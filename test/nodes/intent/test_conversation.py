@@ -278,6 +278,8 @@ def test_without_a_cloud_commands_in_one_breath_are_asked_about(ear: Callable[..
     wait_for(lambda: story.closing and story.said)
     assert story.said == ["Did you mean sit down, then say hello? Say yes or no."] and not story.commands
     assert story.closing is not None and story.closing.reason.endswith("asked the speaker: sit, hello?")
+    own = made.say("did you mean sit down then say hello say yes or no").intents[0]
+    assert (own.decision, own.reason) == ("ignore", "the robot's own words")
     agreed = made.answer("yes")
     wait_for(lambda: len(agreed.commands) == 2)
     assert [(c.label, c.source) for c in agreed.commands] == [("sit", "edge"), ("hello", "edge")]
