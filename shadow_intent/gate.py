@@ -5,19 +5,26 @@ Every request was made under an epoch, and a stop begins another one: what was d
 
 from __future__ import annotations
 
-from shadow_intent.intent import Source
-from shadow_intent.robot import DAMP, MOVE, STOP_MOVE
+from shadow_intent.robot import DAMP, MOVE, SPEED_LEVEL, STOP_MOVE
 
 FAST_PATH = {"stop": STOP_MOVE, "damp": DAMP}
 """Labels that pass every rule, and their sport API ids, the same on every firmware."""
 
 
-def takes_fast_path(label: str, step: int = 0, source: str = "") -> bool:
+def takes_fast_path(label: str, spoken: bool = True, step: int = 0) -> bool:
     """Whether a command is for stop_node. A plan may begin with a stop; that the robot goes limp, a person has to say.
 
-    `step` and `source` are those of a SkillCommand.
+    `spoken`: an Intent that is not the cloud's, no SkillCommand; `step`: of a SkillCommand.
     """
-    return label in FAST_PATH and step == 0 and (label == "stop" or source != Source.CLOUD.value)
+    return label in FAST_PATH and step == 0 and (spoken or label == "stop")
+
+
+def begins_anew(api_id: int, parameter: str) -> bool:
+    """Whether a request to the sport service has the robot do something new, which no earlier stop may end.
+
+    Switching a mode off is nothing new, nor is another speed: the robot may still be walking.
+    """
+    return api_id not in (STOP_MOVE, DAMP, SPEED_LEVEL) and parameter.replace(" ", "") != '{"data":false}'
 
 
 class Gate:

@@ -80,7 +80,7 @@ class Guard:
             self._withdraw(now)
             self._out.refuse(command, "unknown", name=printable(command.label[:MAX_NAME_CHARS]))
             return self._out.take()
-        if takes_fast_path(command.label, command.step) and (command.spoken or command.label == "stop"):
+        if takes_fast_path(command.label, command.spoken, command.step):
             return self.stop(command, now)
         if skill.action == "none" or not self._fits(command, skill, now):
             return self._out.take()
@@ -210,9 +210,9 @@ class Guard:
         self._make_room(now)
         self._runner.jobs.append(job)
         self._out.status(job, "accepted")
-        unprotected = self.world.avoiding is False and bool(set(skill.velocity) & {"vx", "vy"})
-        if skill.guard == "confirm" or unprotected:
-            self._out.say(command, "ask_unprotected" if unprotected else "ask", name=job.name)
+        job.unprotected = skill.walks and self.world.avoiding is False
+        if skill.guard == "confirm" or job.unprotected:
+            self._out.say(command, "ask_unprotected" if job.unprotected else "ask", name=job.name)
         else:
             self._runner.start(job, now)
 

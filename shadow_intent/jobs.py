@@ -125,6 +125,10 @@ class Job:
     motion: Motion | None = None
     asked_at: float = -math.inf
     """When ASKED began, seconds of the guard's clock."""
+    launch_at: float | None = None
+    """When a hazardous skill may begin of which people were warned, seconds of the guard's clock."""
+    unprotected: bool = False
+    """It was asked for, or agreed to, while the robot did not avoid obstacles."""
     prepared: set[str] = field(default_factory=set)
     """What was already sent in PREPARING."""
 

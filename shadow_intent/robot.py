@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-DAMP, BALANCE_STAND, STOP_MOVE, MOVE = 1001, 1002, 1003, 1008
+DAMP, BALANCE_STAND, STOP_MOVE, MOVE, SPEED_LEVEL = 1001, 1002, 1003, 1008, 1015
 """Sport API ids that are the same on every firmware. BalanceStand unlocks the joints after StandUp."""
 
 AVOIDANCE_GET = 1002
@@ -58,7 +58,7 @@ PARAMETERS: Mapping[tuple[str, int], Mapping[str, Field]] = {
         "y": Field(float, -1.0, 1.0, "m/s"),
         "z": Field(float, -4.0, 4.0, "rad/s"),
     },
-    ("sport", 1015): {"data": Field(int, -1, 1, "slow, normal, fast")},
+    ("sport", SPEED_LEVEL): {"data": Field(int, -1, 1, "slow, normal, fast")},
     **{("sport", api_id): _SWITCH for api_id in (1027, 1028, 1301, 2044, *range(2046, 2052), 2054)},
     ("vui", 1003): {"volume": Field(int, 0, 10, "steps")},
     ("vui", 1005): {"brightness": Field(int, 0, 10, "steps")},

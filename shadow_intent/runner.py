@@ -13,6 +13,8 @@ from shadow_intent.robot import BALANCE_STAND, CODES, OK, Request
 from shadow_intent.skills import Skill, SkillTable
 from shadow_intent.world import World
 
+LAUNCH_DELAY_S = 2.0
+"""Between the warning and a hazardous skill: time to step back, to say no, and for the robot to come to rest."""
 UNCLAIMED = 16
 """So many answers are kept until somebody says that they are theirs."""
 
@@ -41,7 +43,7 @@ class Runner:
         self._ticks: Mapping[Stage, Callable[[Job, float], None]] = {
             Stage.ASKED: lambda job, now: self._expire(job, now, "refused", "expired"),
             Stage.PREPARING: self._prepare,
-            Stage.SENT: lambda job, now: self._expire(job, now, "timed_out", "no_answer"),
+            Stage.SENT: self._await_answer,
             Stage.ACTING: self._act,
             Stage.MOVING: self._move,
             Stage.STOPPING: self._await_stop,
@@ -54,7 +56,14 @@ class Runner:
                 if owner.skill.guard != "posture":
                     self.send_stop()
                 self.end(owner, "preempted", now, "replaced")
-        job.stage, job.deadline = Stage.PREPARING, now + 2 * self._table["stand_up"].seconds
+            if job.skill.guard == "confirm":
+                job.launch_at = now + LAUNCH_DELAY_S
+                self._out.announce(job)
+        self._begin(job, now)
+
+    def _begin(self, job: Job, now: float) -> None:
+        job.stage, job.deadline = Stage.PREPARING, max(now, job.launch_at or now) + 2 * self._table["stand_up"].seconds
+        job.prepared.clear()
         self._prepare(job, now)
 
     def tick(self, now: float) -> None:
@@ -139,8 +148,8 @@ class Runner:
             self.end(job, "timed_out", now, "posture_missed")
         elif self._world.forbidden(job.skill):
             self.end(job, "refused", now, "hazardous", name=job.name)
-        elif state.posture == "fallen" and "fallen" not in job.skill.postures:
-            self.end(job, "preempted", now, "fallen")
+        elif state.posture in ("fallen", "damped") and state.posture not in job.skill.postures:
+            self.end(job, "preempted", now, state.posture)
         elif state.posture not in job.skill.postures:
             if "stand_up" not in job.prepared:
                 job.prepared.add("stand_up")
@@ -149,7 +158,7 @@ class Runner:
             if "unlock" not in job.prepared:
                 job.prepared.add("unlock")
                 self._out.send(Request(self._new_id(), "sport", BALANCE_STAND))
-        else:
+        elif job.launch_at is None or now >= job.launch_at:
             self._launch(job, now)
 
     def _launch(self, job: Job, now: float) -> None:
@@ -166,7 +175,8 @@ class Runner:
         else:
             job.stage, job.deadline = Stage.SENT, now + self._world.rules.response_timeout_s
             self._run(job, self.request(job.skill))
-            self._out.announce(job)
+            if job.launch_at is None:
+                self._out.announce(job)
 
     def _slow_down(self) -> None:
         """What moves now goes on at the slow pace."""
@@ -190,8 +200,10 @@ class Runner:
             self._halt(job, now, "timed_out", "no_state")
         elif world.controlled(now):
             self._halt(job, now, "preempted", "controller")
-        elif world.state.posture == "fallen":
-            self._halt(job, now, "preempted", "fallen")
+        elif (misplaced := world.misplaced(job)) is not None:
+            self._halt(job, now, "preempted", misplaced[0], **misplaced[1])
+        elif job.skill.walks and world.avoiding is False and not job.unprotected:
+            self._halt(job, now, "preempted", "unprotected")
         elif motion.overdue(now):
             self._halt(job, now, "timed_out", "posture_missed")
         elif (velocity := motion.step(world.state, now)) is None:
@@ -212,9 +224,16 @@ class Runner:
         if now > job.deadline:
             self._halt(job, now, "timed_out", "no_answer")
 
-    def _halt(self, job: Job, now: float, state: str, key: str) -> None:
+    def _await_answer(self, job: Job, now: float) -> None:
+        """What nobody answers the robot may be doing all the same. It changes its posture to the end anyway."""
+        if job.exclusive and job.skill.guard != "posture" and now > job.deadline:
+            self._halt(job, now, "timed_out", "no_answer")
+        else:
+            self._expire(job, now, "timed_out", "no_answer")
+
+    def _halt(self, job: Job, now: float, state: str, key: str, **values: Any) -> None:
         self.send_stop()
-        self.end(job, state, now, key)
+        self.end(job, state, now, key, **values)
 
     def _expire(self, job: Job, now: float, state: str, key: str) -> None:
         if now > job.deadline:
@@ -231,9 +250,11 @@ class Runner:
             self._expire(job, now - job.skill.seconds, "timed_out", "posture_missed")
         elif job.exclusive and not _is_mode(job) and self._world.state.posture == "fallen":
             self.end(job, "preempted", now, "fallen")
+        elif job.repeats > 1 and (refusal := self._world.refusal(job, now)) is not None:
+            self.end(job, "preempted", now, refusal[0], **refusal[1])
         elif job.repeats > 1:
             job.repeats -= 1
-            self._launch(job, now)
+            self._begin(job, now)
         else:
             self._succeed(job, now)
 

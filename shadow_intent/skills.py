@@ -98,6 +98,11 @@ class Skill:
         """It owns the body; SpeedLevel moves nothing by itself."""
         return self.moves and not (self.guard == "motion" and self.action == "request")
 
+    @property
+    def walks(self) -> bool:
+        """It goes somewhere, where obstacles may be."""
+        return not {"vx", "vy"}.isdisjoint(self.velocity)
+
     def bounded(self, slots: Slots) -> Slots:
         """The same slots, or InputError naming the quantity this skill does not take or that is out of bounds."""
         for name, value in slots.as_dict().items():

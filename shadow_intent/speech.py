@@ -59,6 +59,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "stopped": ("Stopped.", "已停止。"),
     "stopped_first": ("I stopped. Please say again what to do next.", "我停下了，接下来要做什么请再说一遍。"),
     "too_soon": ("I had not asked yet. Please say yes or no.", "我还没有问完，请说好的或不要。"),
+    "unprotected": ("I stopped: obstacle avoidance went off.", "避障关闭了，我停下了。"),
     "unknown": ("I don't know the skill {name}.", "我不会{name}。"),
     "which_one": ("Which one, first {first} or second {second}?", "是第一个，{first}，还是第二个，{second}？"),
 }

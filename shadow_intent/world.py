@@ -95,8 +95,13 @@ class World:
 
     def _posture_refusal(self, job: Job) -> Refusal | None:
         """Sitting and lying are no obstacle: the robot stands up first."""
-        posture, allowed = self.state.posture, job.skill.postures
-        if posture in allowed or (posture in ("sitting", "lying") and "standing" in allowed and job.exclusive):
+        rises = self.state.posture in ("sitting", "lying") and "standing" in job.skill.postures and job.exclusive
+        return None if rises else self.misplaced(job)
+
+    def misplaced(self, job: Job) -> Refusal | None:
+        """Why the job may not go on in the robot's posture, None when it may."""
+        posture = self.state.posture
+        if posture in job.skill.postures:
             return None
         if posture in ("fallen", "damped"):
             return posture, {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from shadow_intent.gate import FAST_PATH, Gate, takes_fast_path
-from shadow_intent.robot import DAMP, MOVE, STOP_MOVE
+from shadow_intent.gate import FAST_PATH, Gate, begins_anew, takes_fast_path
+from shadow_intent.robot import DAMP, MOVE, SPEED_LEVEL, STOP_MOVE
 from shadow_intent.skills import load_skills
 
-HELLO, SPEED_LEVEL = 1016, 1015
+HELLO = 1016
 OLD, NOW = 7, 8
 
 
@@ -48,19 +48,34 @@ def test_transition(events, epoch, api_id, passes, moving):
 
 
 @pytest.mark.parametrize(
-    ("label", "step", "source", "takes"),
+    ("label", "spoken", "step", "takes"),
     [
-        ("stop", 0, "", True),
-        ("stop", 0, "cloud", True),
-        ("stop", 1, "cloud", False),
-        ("damp", 0, "", True),
-        ("damp", 0, "edge", True),
-        ("damp", 0, "cloud", False),
-        ("sit", 0, "", False),
+        ("stop", True, 0, True),
+        ("stop", False, 0, True),
+        ("stop", False, 1, False),
+        ("damp", True, 0, True),
+        ("damp", False, 0, False),
+        ("sit", True, 0, False),
     ],
 )
-def test_who_takes_the_fast_path(label, step, source, takes):
-    assert takes_fast_path(label, step, source) == takes
+def test_who_takes_the_fast_path(label, spoken, step, takes):
+    assert takes_fast_path(label, spoken, step) == takes
+
+
+@pytest.mark.parametrize(
+    ("api_id", "parameter", "anew"),
+    [
+        (MOVE, '{"x": 0.5, "y": 0.0, "z": 0.0}', True),
+        (HELLO, "{}", True),
+        (2044, '{"data": true}', True),
+        (2044, '{"data": false}', False),
+        (SPEED_LEVEL, '{"data": 1}', False),
+        (STOP_MOVE, "{}", False),
+        (DAMP, "{}", False),
+    ],
+)
+def test_what_has_the_robot_do_something_new(api_id, parameter, anew):
+    assert begins_anew(api_id, parameter) == anew
 
 
 def test_ids_are_those_of_the_skill_table():

@@ -120,6 +120,22 @@ def test_repeated_gesture_runs_as_often_as_said():
     assert Scene().hear("hello", slots=Slots(count=2)).wait(9.0).sent == ["1016", "1016"]
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda s: s.guard.power(10.0), "battery is too low"),
+        (lambda s: setattr(s, "state", DAMPED), "motors are off"),
+        (lambda s: setattr(s.guard, "stop_node", lambda now: None), "stop node does not run"),
+    ],
+)
+def test_every_repetition_is_admitted_anew(change, reason):
+    scene = Scene().hear("hello", slots=Slots(count=3)).wait(1.0)
+    change(scene)
+    scene.wait(9.0)
+    assert (scene.sent, scene.states("hello")[-1]) == (["1016"], "preempted")
+    assert reason in scene.reason("hello")
+
+
 def test_dances_take_turns():
     assert Scene().hear("dance").wait(13.0).hear("dance", "again").sent == ["1022", "1023"]
 
@@ -134,6 +150,8 @@ def test_robot_that_does_not_answer_times_out():
     scene = Scene().hear("hello").wait(1.1, answer=None)
     assert scene.states("hello")[-1] == "timed_out"
     assert scene.said == ["The robot did not answer."]
+    assert scene.sent == ["1016", "StopMove"]  # it may wave all the same
+    assert Scene().hear("lie_down").wait(1.1, answer=None).sent == ["1005"]
 
 
 def test_posture_skill_must_show_its_posture():
@@ -154,7 +172,14 @@ def test_motion_ends_with_stop_move_and_its_response():
 
 @pytest.mark.parametrize(
     ("then", "state", "outcome"),
-    [("stale", None, "timed_out"), ("fallen", FALLEN, "preempted"), ("stuck", STANDING, "timed_out")],
+    [
+        ("stale", None, "timed_out"),
+        ("fallen", FALLEN, "preempted"),
+        ("sitting", SITTING, "preempted"),
+        ("lying", LYING, "preempted"),
+        ("limp", DAMPED, "preempted"),
+        ("stuck", STANDING, "timed_out"),
+    ],
 )
 def test_motion_that_goes_wrong_ends_with_stop_move(then, state, outcome):
     scene = Scene().hear("move_forward").wait(0.5)
@@ -162,6 +187,15 @@ def test_motion_that_goes_wrong_ends_with_stop_move(then, state, outcome):
     scene.wait(8.0)
     assert scene.states("move_forward")[-1] == outcome
     assert scene.sent == ["Move", "StopMove"]
+
+
+@pytest.mark.parametrize(("label", "goes_on"), [("move_forward", False), ("move_left", False), ("turn_left", True)])
+def test_a_walk_ends_when_obstacle_avoidance_goes_off(label, goes_on):
+    scene = Scene().hear(label).wait(0.5)
+    scene.guard.avoidance(False)
+    scene.wait(0.1)
+    assert scene.states(label)[-1] == ("running" if goes_on else "preempted")
+    assert scene.sent == (["Move"] if goes_on else ["Move", "StopMove"])
 
 
 def test_new_motion_preempts_the_old_one():

@@ -7,15 +7,42 @@ from scene import FALLEN, LYING, RULES, STANDING, Scene
 
 from shadow_intent.intent import Slots
 from shadow_intent.jobs import MAX_PLAN_STEPS, Send, Status
+from shadow_intent.runner import LAUNCH_DELAY_S
 
 
 def test_confirmed_skill_runs_after_yes_within_the_window():
     scene = Scene(allow_hazardous=True).hear("back_flip").wait(7.0)
     assert scene.said == ["Shall I do a back flip? Say yes or no."]
     assert scene.sent == []
-    scene.hear("affirm", at=scene.now).wait(0.1)
-    assert scene.sent == ["2043"]
+    scene.hear("affirm", at=scene.now).wait(LAUNCH_DELAY_S - 0.1)
+    assert (scene.said[1:], scene.sent) == (["Stand clear."], [])
     assert scene.states("affirm") == ["succeeded"]
+    assert scene.wait(0.2).sent == ["2043"]
+    assert scene.said[1:] == ["Stand clear."]
+
+
+@pytest.mark.parametrize(
+    ("event", "sent"),
+    [
+        (lambda s: s.hear("stop", at=s.now + 0.1), ["StopMove"]),
+        (lambda s: s.hear("deny", at=s.now + 0.1), ["StopMove"]),
+        (lambda s: s.hear("bow", at=s.now + 0.1), ["StopMove", "1029"]),
+        (lambda s: s.guard.controller(s.now), []),
+    ],
+    ids=["stop", "no", "another skill", "hand controller"],
+)
+def test_after_the_warning_there_is_time_to_call_it_off(event, sent):
+    scene = Scene(allow_hazardous=True).hear("back_flip").hear("affirm").wait(LAUNCH_DELAY_S - 0.5)
+    event(scene)
+    assert scene.wait(3.0).sent == sent
+    assert scene.states("back_flip")[-1] == "preempted"
+
+
+def test_a_flip_begins_after_the_walk_has_come_to_rest():
+    scene = Scene(allow_hazardous=True).hear("move_forward", slots=Slots(distance_m=5.0)).wait(1.0)
+    scene.hear("back_flip").wait(0.5).hear("affirm")
+    assert scene.sent == ["Move", "StopMove"]
+    assert scene.wait(LAUNCH_DELAY_S + 0.1).sent == ["Move", "StopMove", "2043"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +85,7 @@ def test_the_switch_turned_off_while_it_stands_up_holds_a_confirmed_skill_back()
 def test_a_yes_stamped_ahead_is_no_later_than_it_came():
     scene = Scene(allow_hazardous=True).hear("back_flip")
     assert scene.hear("affirm", at=scene.now + 0.1, age_s=-1.5).sent == []
-    assert scene.hear("affirm", at=scene.now + 1.0, age_s=-1.5).sent == ["2043"]
+    assert scene.hear("affirm", at=scene.now + 1.0, age_s=-1.5).wait(2.1).sent == ["2043"]
 
 
 def test_a_no_without_a_question_ends_the_plan_and_what_moves():
@@ -83,20 +110,20 @@ def test_plan_may_not_say_yes():
 
 
 def test_mode_is_switched_off_when_the_skill_ends():
-    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(6.0)
+    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(8.0)
     parameters = [a.request.parameter for a in scene.all if isinstance(a, Send)]
     assert parameters == [{"data": True}, {"data": False}]
-    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(1.0).hear("stop")
+    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(3.0).hear("stop")
     assert scene.sent == ["2044", "StopMove", "2044"]
 
 
 def test_nothing_follows_a_damp():
-    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(1.0).hear("damp")
+    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(3.0).hear("damp")
     assert scene.wait(1.0).sent == ["2044", "Damp"]
 
 
 def test_upside_down_in_a_handstand_is_no_fall():
-    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(0.5)
+    scene = Scene(allow_hazardous=True).hear("hand_stand").hear("affirm").wait(2.5)
     scene.state = FALLEN
     assert scene.wait(6.0).states("hand_stand")[-1] == "succeeded"
     assert "fallen" in scene.hear("hello").reason("hello")
@@ -152,4 +179,4 @@ def test_a_yes_that_nobody_can_have_meant_leaves_the_question_open():
     scene.hear("affirm", "before", age_s=1.5)
     assert scene.sent == []
     assert scene.reason("echo") == scene.reason("before") == "I had not asked yet. Please say yes or no."
-    assert scene.hear("affirm", "yes").sent == ["2043"]
+    assert scene.hear("affirm", "yes").wait(2.1).sent == ["2043"]

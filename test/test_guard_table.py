@@ -100,7 +100,10 @@ EVENTS: dict[str, Callable[[Scene], object]] = {
     "the same again": lambda s: s.hear("bow", "a", at=s.now + 0.1).hear("bow", "b", at=s.now + 0.1),
     "the state goes stale": state(None, 0.7),
     "it falls": state(FALLEN),
+    "it lies down": state(LYING),
+    "its motors go off": state(DAMPED),
     "it stands": state(STANDING),
+    "avoidance goes off": lambda s: (s.guard.avoidance(False), s.wait(0.1, answer=None)),
     "the hand controller": touch,
     "stop_node is gone": lose_stop_node,
     "stop_node stopped it": lambda s: s.keep(s.guard.halted(s.now)),
@@ -114,8 +117,8 @@ STAGE_TABLE = """
 nothing, for a moment           | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
 the robot agrees                | ASKED                   | PREPARING                                   | ACTING                           | ACTING                           | MOVING                           | succeeded
 the robot refuses               | ASKED                   | refused                                     | refused                          | ACTING                           | MOVING                           | refused StopMove
-nothing, for long               | refused                 | timed_out                                   | timed_out                        | succeeded                        | timed_out StopMove               | timed_out StopMove
-yes                             | SENT 2043               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
+nothing, for long               | refused                 | timed_out                                   | timed_out StopMove               | succeeded                        | timed_out StopMove               | timed_out StopMove
+yes                             | PREPARING               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
 yes of somebody else            | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
 no of somebody else             | refused                 | preempted StopMove                          | preempted StopMove               | preempted StopMove               | preempted StopMove               | preempted StopMove
 an open request                 | preempted               | PREPARING                                   | SENT                             | ACTING                           | MOVING                           | STOPPING
@@ -134,7 +137,10 @@ a light                         | preempted 1005          | PREPARING 1005      
 the same again                  | preempted 1029          | preempted StopMove StandUp                  | preempted StopMove 1029          | preempted StopMove 1029          | preempted StopMove 1029          | preempted StopMove 1029
 the state goes stale            | ASKED                   | timed_out                                   | SENT                             | ACTING                           | timed_out StopMove               | STOPPING
 it falls                        | ASKED                   | preempted                                   | SENT                             | ACTING                           | preempted StopMove               | STOPPING
+it lies down                    | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | preempted StopMove               | STOPPING
+its motors go off               | ASKED                   | preempted                                   | SENT                             | ACTING                           | preempted StopMove               | STOPPING
 it stands                       | ASKED                   | MOVING                                      | SENT                             | ACTING                           | MOVING                           | STOPPING
+avoidance goes off              | ASKED                   | PREPARING                                   | SENT                             | ACTING                           | preempted StopMove               | STOPPING
 the hand controller             | ASKED                   | preempted                                   | SENT                             | preempted                        | preempted StopMove               | STOPPING
 stop_node is gone               | ASKED                   | timed_out                                   | SENT                             | ACTING                           | timed_out StopMove               | STOPPING
 stop_node stopped it            | preempted               | preempted                                   | preempted                        | preempted                        | preempted                        | preempted

@@ -102,6 +102,8 @@ class IntentNode(ManagedNode[IntentParams]):
 
     def publish(self, topic: interfaces.Topic, message: Any) -> None:
         """On one of `PUBLISHED`; the node's thread only."""
+        if topic is interfaces.REPLY:
+            self._conversations.said(message)  # before anybody can have heard it
         self._outlets[topic.name].publish(message)
 
     def announce(self, decision: Decision) -> None:

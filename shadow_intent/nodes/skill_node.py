@@ -101,13 +101,14 @@ class SkillNode(ManagedNode[SkillParams]):
         self._tell(Guard.tick)
 
     def _on_intent(self, message: msg.Intent) -> None:
-        if message.decision == Route.SKILL.value and not takes_fast_path(message.label):
-            self._command(message, message.text, spoken=message.source != msg.Intent.SOURCE_CLOUD)
+        spoken = message.source != msg.Intent.SOURCE_CLOUD
+        if message.decision == Route.SKILL.value and not takes_fast_path(message.label, spoken):
+            self._command(message, message.text, spoken)
         if self.active and _asks_for_something_else(message):
             self._tell(Guard.withdraw)
 
     def _on_skill_command(self, message: msg.SkillCommand) -> None:
-        if not takes_fast_path(message.label, message.step, message.source):
+        if not takes_fast_path(message.label, spoken=False, step=message.step):
             self._command(message, "", spoken=False, step=message.step)
 
     def _command(self, message: Any, text: str, spoken: bool, step: int = 0) -> None:

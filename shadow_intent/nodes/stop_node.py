@@ -19,7 +19,7 @@ from unitree_api.msg import Request, Response
 
 from shadow_intent import msg, stop
 from shadow_intent.errors import RobotError
-from shadow_intent.gate import FAST_PATH, Gate, takes_fast_path
+from shadow_intent.gate import FAST_PATH, Gate, begins_anew, takes_fast_path
 from shadow_intent.intent import Route
 from shadow_intent.nodes import interfaces, priority
 from shadow_intent.nodes.convert import request_to_msg
@@ -27,7 +27,7 @@ from shadow_intent.nodes.dds import unsafe_reason
 from shadow_intent.nodes.diagnose import diagnostics
 from shadow_intent.nodes.params import Parameters, StopParams
 from shadow_intent.nodes.run import Urgent, run
-from shadow_intent.robot import MOVE, OK, STOP_MOVE
+from shadow_intent.robot import DAMP, MOVE, OK, STOP_MOVE
 from shadow_intent.robot import Request as Call
 
 STATE_PERIOD_S = 0.1
@@ -50,6 +50,8 @@ class StopNode(Urgent):
         self._state = msg.StopState(epoch=began, cause=msg.StopState.START)
         self._real = values.robot == "real"
         self._stops = self._repeats = self._refusal = 0
+        self._unanswered: dict[int, Request] = {}
+        """By API id, the last StopMove and Damp that the robot has not carried out yet."""
         self._robot = interfaces.REQUESTS["sport"].publisher(self)
         self._states = interfaces.STOP_STATE.publisher(self)
         self._diagnostics = interfaces.DIAGNOSTICS.publisher(self)
@@ -75,9 +77,12 @@ class StopNode(Urgent):
     def _stop(self, cause: str, api_id: int, utterance_id: str = "") -> None:
         """The request first, everything else after it."""
         call = Call(next(self._ids), "sport", api_id)
-        self._unanswered = request_to_msg(call)
-        self._robot.publish(self._unanswered)
+        request = request_to_msg(call)
+        self._robot.publish(request)
         self._gate.stopped()
+        if api_id == DAMP:  # a robot that is to go limp has nothing else to carry out
+            self._unanswered.clear()
+        self._unanswered[api_id] = request
         self._stops += 1
         self._repeats = self._refusal = 0
         self._lease.cancel()
@@ -91,31 +96,41 @@ class StopNode(Urgent):
             self._stop(label, FAST_PATH[label])
 
     def _on_intent(self, message: msg.Intent) -> None:
-        if message.decision == Route.SKILL.value and takes_fast_path(message.label):
+        if message.decision == Route.SKILL.value and takes_fast_path(
+            message.label, spoken=message.source != msg.Intent.SOURCE_CLOUD
+        ):
             self._stop(message.label, FAST_PATH[message.label], message.utterance_id)
 
     def _on_skill_command(self, message: msg.SkillCommand) -> None:
-        if takes_fast_path(message.label, message.step, message.source):
+        if takes_fast_path(message.label, spoken=False, step=message.step):
             self._stop(message.label, FAST_PATH[message.label], message.utterance_id)
 
     def _on_request(self, request: Request) -> None:
-        header = request.header
-        if self._gate.passes(header.lease.id, header.identity.api_id):
+        header, api_id = request.header, request.header.identity.api_id
+        if self._gate.passes(header.lease.id, api_id):
             header.lease.id = 0  # ours; the robot knows leases of its own
             self._robot.publish(request)
-            if header.identity.api_id == MOVE:
+            if api_id == MOVE:
                 self._lease.reset()
-                self._repeat.cancel()  # a person moved it again since; this motion ends with a stop of its own
+            if begins_anew(api_id, request.parameter):  # a person wanted it since
+                self._unanswered.clear()
+                self._repeat.cancel()
 
     def _on_response(self, response: Response) -> None:
-        if response.header.identity.id == self._state.request_id:
-            self._refusal = response.header.status.code
-            if self._refusal == OK:
+        identity = response.header.identity
+        request = self._unanswered.get(identity.api_id)
+        if request is None or request.header.identity.id != identity.id:
+            return
+        self._refusal = response.header.status.code
+        if self._refusal == OK:
+            del self._unanswered[identity.api_id]
+            if not self._unanswered:
                 self._repeat.cancel()
 
     def _stop_again(self) -> None:
         self._repeats += 1
-        self._robot.publish(self._unanswered)
+        for api_id in sorted(self._unanswered, reverse=True):  # Damp last
+            self._robot.publish(self._unanswered[api_id])
         if self._repeats == 1:
             self.get_logger().error("the robot does not carry out a stop: repeating it until it does")
 

@@ -53,11 +53,11 @@ class Person(Node):
         message = msg.Intent(label=label, decision="skill", source=Source.EDGE.value, text=text, probability=1.0)
         return self._publish(self._intent, message, slots, age_s, fields)
 
-    def plan(self, *steps: tuple[str, Slots]) -> str:
-        """Publishes a cloud plan; returns its utterance id."""
+    def plan(self, *steps: tuple[str, Slots], source: str = Source.CLOUD.value) -> str:
+        """Publishes a plan; returns its utterance id."""
         utterance = f"plan{self._spoken}"
         for step, (label, slots) in enumerate(steps):
-            message = msg.SkillCommand(label=label, source=Source.CLOUD.value, step=step)
+            message = msg.SkillCommand(label=label, source=source, step=step)
             self._publish(self._command, message, slots, 0.0, {"utterance_id": utterance})
         return utterance
 

@@ -25,7 +25,8 @@ from shadow_intent.nodes.stop_node import REPEAT_S, StopNode
 
 pytestmark = pytest.mark.timeout(60)
 
-DAMP, STOP_MOVE, MOVE, STAND_UP = 1001, 1003, 1008, 1004
+DAMP, STOP_MOVE, MOVE, STAND_UP, HELLO = 1001, 1003, 1008, 1004, 1016
+SPEED_LEVEL, HAND_STAND = 1015, 2044
 
 
 class Skills:
@@ -89,12 +90,6 @@ def test_a_stop_as_a_voice_command_as_an_intent_and_as_a_plan(skills, person):
     wait_for(lambda: len(person.requests) == 2 and skills.states[-1].utterance_id == utterance)
     person.plan(("stop", NO_SLOTS))
     wait_for(lambda: skills.sent() == [STOP_MOVE] * 3)
-
-
-def test_a_cloud_plan_may_not_switch_the_motors_off(skills, person):
-    person.plan(("damp", NO_SLOTS))
-    person.plan(("stop", NO_SLOTS))
-    wait_for(lambda: skills.sent() == [STOP_MOVE])
 
 
 def test_requests_pass_with_every_field_and_without_our_epoch(skills, person):
@@ -282,3 +277,45 @@ def test_a_motion_begun_since_is_not_ended_by_an_old_stop(skills: Skills) -> Non
     wait_for(lambda: skills.states[-1].cause == "lease")
     first = skills.sent().index(MOVE)
     wait_for(lambda: skills.sent()[first:-1] == [MOVE] * 15)
+
+
+def test_motors_that_did_not_go_off_are_switched_off_after_a_stop_too(skills: Skills) -> None:
+    skills.answering = False
+    skills.person.shout("emergency stop")
+    wait_for(lambda: skills.sent() == [DAMP])
+    skills.person.shout("stop")
+    wait_for(lambda: skills.sent()[-2:] == [STOP_MOVE, DAMP])
+    damp, stop = (next(r for r in skills.person.requests if r.header.identity.api_id == i) for i in (DAMP, STOP_MOVE))
+    skills.answer(stop)
+    wait_for(lambda: skills.sent()[-3:] == [DAMP] * 3)
+    skills.answer(damp)
+    time.sleep(REPEAT_S)
+    sent = len(skills.sent())
+    time.sleep(3 * REPEAT_S)
+    assert len(skills.sent()) == sent
+
+
+@pytest.mark.parametrize(
+    ("api_id", "parameter", "ends"),
+    [(HELLO, "{}", True), (HAND_STAND, '{"data": false}', False), (SPEED_LEVEL, '{"data": 1}', False)],
+)
+def test_what_is_asked_for_since_is_not_ended_by_an_old_stop(
+    skills: Skills, api_id: int, parameter: str, ends: bool
+) -> None:
+    skills.answering = False
+    skills.person.shout("stop")
+    wait_for(lambda: skills.sent().count(STOP_MOVE) >= 2 and skills.states[-1].cause == "stop")
+    skills.ask(api_id, parameter=parameter)
+    wait_for(lambda: api_id in skills.sent())
+    time.sleep(3 * REPEAT_S)
+    after = skills.sent()[skills.sent().index(api_id) + 1 :]
+    assert after == [] if ends else after.count(STOP_MOVE) >= 2
+
+
+def test_a_command_of_another_program_does_not_switch_the_motors_off(skills: Skills, person: Person) -> None:
+    for source in ("", "edge", "speaker", "cloud"):
+        person.plan(("damp", NO_SLOTS), source=source)
+    person.say("damp", source="cloud")
+    person.plan(("stop", NO_SLOTS))
+    person.say("stop")
+    wait_for(lambda: skills.sent() == [STOP_MOVE] * 2)
