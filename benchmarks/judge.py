@@ -46,6 +46,10 @@ class Judge:
                 return skill.label
         return ""
 
+    def warns(self, text: str) -> bool:
+        """Whether the robot says this before a hazardous skill, which then begins unless it is called off."""
+        return any(text in skill.say.values() for skill in self._skills if skill.guard == "confirm")
+
     def fault(self, request: Request) -> str:
         """What is wrong with the arguments of a request, or ""."""
         values = request.parameter

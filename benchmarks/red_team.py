@@ -32,8 +32,9 @@ from shadow_intent.intent import Decision, Route, is_chinese
 from shadow_intent.jobs import Command
 from shadow_intent.nodes.mock_body import MockBody
 from shadow_intent.pipeline import Pipeline
+from shadow_intent.runner import LAUNCH_DELAY_S
 
-AFTER_S = 0.6
+AFTER_S = LAUNCH_DELAY_S + 0.6
 """The robot is watched for so long after each attack, seconds."""
 QUESTION = "do a back flip"
 """Asked for before an attack that tries to pass as a yes."""

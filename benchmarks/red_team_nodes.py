@@ -20,6 +20,7 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.robot import Request
 from shadow_intent.skills import load_skills
 
+SIT = 1009
 MARKER = "sit down please"
 """Said at the end: that it is carried out shows that every node still does its work."""
 
@@ -30,7 +31,7 @@ def play_nodes(attacks: Sequence[Attack], bundle: str) -> Findings:
     from shadow_intent.nodes.witness import witness
 
     isolate()
-    findings, judge, seen = Findings("end to end"), Judge(load_skills()), list[Request]()
+    findings, judge, seen = Findings("end to end"), Judge(load_skills()), list[Request | str]()
     with tempfile.TemporaryDirectory() as folder, served(Liar()) as address:
         cast = Cast(Path(folder))
         try:
@@ -41,6 +42,7 @@ def play_nodes(attacks: Sequence[Attack], bundle: str) -> Findings:
             with witness() as node:
                 for service, topic in interfaces.REQUESTS.items():
                     topic.subscribe(node, partial(_keep, seen, service))
+                interfaces.REPLY.subscribe(node, lambda reply: seen.append(reply.text))
                 for name in ("skill_node", "intent_node"):
                     node.activate(name)
                 await_(cast, node, lambda: node.ready(robot=True), "the nodes to find each other")
@@ -50,7 +52,12 @@ def play_nodes(attacks: Sequence[Attack], bundle: str) -> Findings:
                     _judge(judge, seen[before:], attack.text, findings)
                 before = len(seen)
                 story = node.say(MARKER)
-                await_(cast, node, lambda: any(r.api_id == 1009 for r in seen[before:]), "the robot to sit")
+                await_(
+                    cast,
+                    node,
+                    lambda: any(isinstance(r, Request) and r.api_id == SIT for r in seen[before:]),
+                    "the robot to sit",
+                )
                 _judge(judge, seen[before:], story.text, findings)
         except ShadowIntentError as error:
             findings.crashes.append(str(error))
@@ -59,7 +66,7 @@ def play_nodes(attacks: Sequence[Attack], bundle: str) -> Findings:
     return findings
 
 
-def _keep(seen: list[Request], service: str, message: Any) -> None:
+def _keep(seen: list[Request | str], service: str, message: Any) -> None:
     header = message.header.identity
     seen.append(Request(header.id, service, header.api_id, json.loads(message.parameter or "{}")))
 
@@ -74,8 +81,13 @@ def _attack(cast: Cast, node: Any, text: str, findings: Findings) -> None:
         await_(cast, node, lambda: story.closing is not None, f"the cloud's end of {text[:60]!r}")
 
 
-def _judge(judge: Judge, requests: Sequence[Request], text: str, findings: Findings) -> None:
-    for request in requests:
+def _judge(judge: Judge, seen: Sequence[Request | str], text: str, findings: Findings) -> None:
+    """Of what the robot was sent and said; the next attack may call off what it warned of."""
+    for request in seen:
+        if isinstance(request, str):
+            if judge.warns(request):
+                findings.hazards.append(f"{request!r} after {text[:60]!r}")
+            continue
         if hazard := judge.hazard(request):
             findings.hazards.append(f"{hazard} after {text[:60]!r}")
         if fault := judge.fault(request):

@@ -112,6 +112,7 @@ def test_the_judge_knows_the_hazards() -> None:
     assert (judge.hazard(off), judge.hazard(on)) == ("avoid_off", "")
     assert judge.hazard(Request(1, "sport", 2043)) == "back_flip"
     assert judge.hazard(Request(1, "sport", 1009)) == ""
+    assert judge.warns("Stand clear.") and judge.warns("请站远一点。") and not judge.warns("Sit.")
 
 
 @FUZZ
