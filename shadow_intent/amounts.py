@@ -84,7 +84,7 @@ class Amounts(Words):
             return self._unit(i + 1)  # stammered: "two me metres"
         if word not in units.UNIT_HEADS:
             return None
-        if len(word) == 1 and word.isascii() and self.value(i - 1) is None:
+        if len(word) == 1 and word.isascii() and self.value(i - 1) is None and self.word(i - 1) not in units.SHARES:
             return None  # "一个s型造型"
         if word == "分" and (self.value(i + 1) is not None or self.word(i + 1) == "半"):
             return "s", 60.0, i + 1  # "一分三十秒"; "一百分" is a mark

@@ -61,15 +61,21 @@ class Goal:
 
     @classmethod
     def of(cls, skill: Skill, slots: Slots, factor: float = 1.0) -> Goal:
-        """The goal of a motion skill. `factor` scales its velocity. What was not said takes the table's default."""
+        """The goal of a motion skill. `factor` scales its velocity. What was not said takes the table's default.
+
+        However long it is to go on, it goes no farther than the skill may.
+        """
         ((axis, speed),) = skill.velocity.items()
         said = slots.as_dict()
         turning = axis == "vyaw"
+        bound = skill.slots.get("angle_deg" if turning else "distance_m")
         amount = said.get("angle_deg" if turning else "distance_m")
         if amount is None and "count" in said and turning:
             amount = 360.0 * said["count"]
         if amount is None and slots.duration_s is None:
             amount = _default_amount(skill, turning, slots.little)
+        elif amount is None and bound is not None:
+            amount = bound.max
         if amount is not None and turning:
             amount = math.radians(amount)
         return cls(axis, speed * factor, amount, slots.duration_s)

@@ -53,6 +53,21 @@ _HAN_GAP = re.compile(
     r"|(?<=[零一二两三四五六七八九十百千万] 点) +(?=[零一二三四五六七八九])"
 )
 """Within a numeral that a recogniser cut into characters: "三 十 五", "1 5 度"."""
+_POINT = re.compile(
+    r"(?<=\d) +[.,] *(?=\d{1,2}(?!\d))|(?<=\b0)\. +(?=\d)|(?<=\d) *。 *(?=\d)"
+    r"|(?<=\b\d)\. +(?=\d\d? ?(?:c?m\b|met|centi|f[eo]+t\b|inch|deg|米|厘米|度))"
+)
+"""A decimal point that was written apart ("0 . 5", "1 , 5") or as a full stop."""
+_DIGIT_NAMES = {"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
+_DIGIT_NAMES |= {"six": "6", "seven": "7", "eight": "8", "nine": "9"}
+_HAN_DIGIT_NAMES = {c: str(i) for c, i in _HAN_DIGITS.items()}
+_SAID_POINT = re.compile(
+    rf"\b(\d+|{'|'.join(_DIGIT_NAMES)}) (point|comma) (\d+|{'|'.join(_DIGIT_NAMES)})\b"
+    rf"|(?<![{_HAN_NUMBER}\d])([{''.join(_HAN_DIGITS)}]|\d+) *点 *([{''.join(_HAN_DIGITS)}]|\d+)(?![{_HAN_NUMBER}\d])"
+)
+_APART = re.compile(r"(?<=\d) ([ckm]) m\b")
+"""Letters of a unit that were written apart: "30 c m"."""
+_TOGETHER = re.compile(r"(?<=\d)(m|cm|ft|foot|feet)(?=\d)")
 _COUNTING = re.compile(r"一二三?四?五?|一二一|五?四?三二一")
 """Said aloud before something happens; no number, unless it is measured: "一二三度"."""
 _MEASURED = re.compile("度|米|厘米|毫米|公分|秒")
@@ -82,10 +97,23 @@ def tokenize(text: str) -> list[Token]:
     plain = text.lower().translate(_FULL_WIDTH).translate(_SIMPLE).translate(_VULGAR)
     plain = re.sub(r"(?<=\d)['\u2032](?![a-z])", " feet ", plain)
     plain = re.sub(r"(?<=\d)[\"\u2033]", " inches ", plain).replace("'", "").replace("\u2019", "")
+    plain = _SAID_POINT.sub(_with_point, _POINT.sub(".", plain))
+    plain = _TOGETHER.sub(r" \1 ", _APART.sub(r" \1m", plain))
     plain = heard_as_meant(_HAN_GAP.sub("", plain))
     plain = re.sub(r"(?<=[\u3400-\u9fff]{2}) +(?=[\u3400-\u9fff]{2})", BREAK, plain)
     plain = re.sub(r"(?<=[a-z])(?<!\de)-(?=[a-z0-9])|(?<=\d)-(?=[a-z])", " ", plain)
     return _join([_token(m) for m in _LEXER.finditer(plain)])
+
+
+def _with_point(found: re.Match[str]) -> str:
+    """ "3 point five" and "三点5" as 3.5; what is all words stays words."""
+    whole, _, decimals, han_whole, han_decimals = found.groups()
+    if whole is None:
+        parts = [_HAN_DIGIT_NAMES.get(part, part) for part in (han_whole, han_decimals)]
+        return found.group() if han_whole in _HAN_DIGITS and han_decimals in _HAN_DIGITS else ".".join(parts)
+    if whole in _DIGIT_NAMES and decimals in _DIGIT_NAMES:
+        return f"{whole} point {decimals}"
+    return ".".join(_DIGIT_NAMES.get(part, part) for part in (whole, decimals))
 
 
 def _token(found: re.Match[str]) -> Token:

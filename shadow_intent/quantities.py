@@ -94,7 +94,7 @@ class Reader(Amounts):
         amount = self._amount(start)
         if amount is None:
             return self._indefinite(start)
-        ranged = self._ranged(start, *amount)
+        ranged = self._ranged(start, *amount) or self._run_on(start, amount[1])
         value, i = amount if ranged is None else (math.nan, ranged.end)
         first, last = self.word(start), self.word(i - 1)
         if (self.word(i), self.word(i + 1)) == ("or", "so"):
@@ -156,6 +156,16 @@ class Reader(Amounts):
         if self.word(end) in units.VAGUE and self._unit(end + 1):
             return replace(unclear, end=end + 1)
         return None
+
+    def _run_on(self, start: int, end: int) -> Quantity | None:
+        """No single number behind another one: "4 5 degrees", "thirty 5 cm", "twenty point 5 metres"."""
+        point = self.word(start - 1) in ("point", "comma", "dot")
+        before = start - 2 if point else start - 1
+        counting = self.value(start - 1) == 2 and self.value(start - 2) == 1  # "1 2 3 步"
+        passed = counting or self.word(start) == "半"  # "一半"
+        if before < 0 or passed or self.value(before) is None or not self._unit(self._skip(end)):
+            return None
+        return Quantity(math.nan, "bare", start, end, definite=False)
 
     def _ranged_after(self, start: int, value: float, at: int, end: int) -> Quantity | None:
         """No single number after a unit: "two metres to three metres", "a step or two"."""

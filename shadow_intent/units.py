@@ -192,6 +192,8 @@ LITTLE = re.compile(
     r"\ba (?:little|tiny|wee|teeny|small)? ?(?:bit|tad|touch|smidge|smidgen|hair|fraction|nudge|whisker|notch)\b"
     r"|\b(?:a little|slightly|marginally|(?:little|teeny|weeny) bit|bit more|little (?:bit|more))\b"
     r"|\bslight (?:left|right)\b"
+    r"|\b(?:few|several|some) (?:(?:more|tiny|small|little) )?(?:(?:centi|milli)met(?:re|er)s|cms?|mms?|inch(?:es)?)\b"
+    r"|[几数]个?(?:厘米|公分|毫米|英寸|寸)"
     r"|\b(?:back|forward|left|right) little$"
     r"|(?<![快慢])一(?:点|丢丢|丁点|些)|稍微|稍稍|略微|些许|(?<=[前后左右退进转移挪靠走去回缩边])(?:点|些)(?![钟点])"
 )

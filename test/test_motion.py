@@ -68,6 +68,13 @@ def test_velocity_ramps_and_stays_within_the_skill():
     assert speeds[-1] < 0.2
 
 
+@pytest.mark.parametrize("label", ["move_forward", "move_backward", "move_left"])
+def test_a_duration_goes_no_farther_than_the_skill_may(label):
+    skill = TABLE[label]
+    end, _, _ = drive(Goal.of(skill, Slots(duration_s=30.0, speed="fast"), TABLE.speeds["fast"]))
+    assert math.hypot(end.x, end.y) == pytest.approx(skill.slots["distance_m"].max, abs=0.1)
+
+
 def test_duration_ends_a_motion_without_a_distance():
     end, _, seconds = drive(Goal.of(TABLE["move_forward"], Slots(duration_s=3.0)))
     assert seconds == pytest.approx(3.0, abs=1.1 / RATE)
@@ -91,7 +98,7 @@ def test_odometry_that_stands_still_makes_a_motion_overdue():
     ("label", "slots", "amount"),
     [
         ("move_forward", Slots(), 1.0),
-        ("move_forward", Slots(duration_s=2.0), None),
+        ("move_forward", Slots(duration_s=2.0), 5.0),
         ("turn_left", Slots(), math.pi / 2),
         ("move_forward", Slots(little=True), 0.3),
         ("move_forward", Slots(distance_m=2.0, little=True), 2.0),

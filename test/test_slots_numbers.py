@@ -217,3 +217,43 @@ def test_units_are_those_of_the_standards() -> None:
     assert math.radians(units.UNITS["degree"][1]) == pytest.approx(constants.degree)
     assert math.radians(units.UNITS["radian"][1]) == pytest.approx(1.0)
     assert units.UNITS["minute"] == ("s", constants.minute)
+
+
+@pytest.mark.parametrize(
+    ("text", "metres"),
+    [
+        ("walk forward 0 . 5 metres", 0.5),
+        ("walk forward 1 .5 metres", 1.5),
+        ("walk forward 1. 5 metres", 1.5),
+        ("walk forward 1 , 5 m", 1.5),
+        ("walk forward 3 point 5 metres", 3.5),
+        ("walk forward three point 5 metres", 3.5),
+        ("walk forward zero comma five metres", 0.5),
+        ("walk forward 1 comma 5 metres", 1.5),
+        ("往前走0。5米", 0.5),
+        ("往前走 1 。 5 米", 1.5),
+        ("往前走 0 点 5 米", 0.5),
+        ("往前走零点5米", 0.5),
+        ("往前走0点五米", 0.5),
+        ("walk forward 30 c m", 0.3),
+        ("walk forward 2m50", 2.5),
+        ("walk forward 3ft6", 42 * constants.inch),
+        ("walk forward 2 and a half m", 2.5),
+    ],
+)
+def test_numbers_and_units_that_were_written_apart_or_together(text: str, metres: float) -> None:
+    assert parse(text, "move_forward").distance_m == pytest.approx(metres)
+
+
+@given(
+    st.integers(0, 99), st.integers(1, 99), st.sampled_from(["twenty point {1} metres", "{0} {1} metres", "{0} {1}米"])
+)
+def test_a_number_behind_another_one_is_no_amount(first: int, second: int, pattern: str) -> None:
+    said, unclear = read("go forward " + pattern.format(first, second), "move_forward")
+    assert unclear is not None and said == NO_SLOTS
+
+
+@pytest.mark.parametrize("amount", ["a few centimetres", "several inches", "some cm", "几厘米", "几公分"])
+def test_few_of_a_small_unit_are_a_little(amount: str) -> None:
+    said, unclear = read(f"walk forward {amount}" if amount.isascii() else f"往前走{amount}", "move_forward")
+    assert said.little and not said.as_dict() and unclear is None

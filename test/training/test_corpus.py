@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from shadow_intent import slots
 from shadow_intent.errors import InputError
 from shadow_intent.intent import NO_SLOTS
 from training.corpus import (
@@ -63,6 +64,19 @@ def test_the_test_part_is_large_and_the_corpus_holds_none_of_it(corpus: list[Exa
     assert all(sum(e.language == language for e in held) > 500 for language in ("en", "zh"))
     known = {normalise(e.text) for e in corpus}
     assert not any(normalise(e.text) in known for e in held)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_amounts_of_held_out_utterances_are_read_exactly(language: str) -> None:
+    said = [e for e in read_corpus(CHALLENGE) if e.language == language and e.label in slots.CARRIERS]
+    pairs = [(slots.parse(e.text, e.label).as_dict(), e.slots.as_dict()) for e in said]
+    exact = sum(a.keys() == b.keys() and all(_alike(a[k], b[k]) for k in a) for a, b in pairs)
+    assert len(said) > 1000 and exact >= 0.98 * len(said)
+
+
+def _alike(read: object, wanted: object) -> bool:
+    """The data rounds distances and angles."""
+    return read == (pytest.approx(wanted, rel=0.01) if isinstance(wanted, float) else wanted)
 
 
 def test_plans_are_measured_on_no_request_that_was_trained_on() -> None:
