@@ -61,7 +61,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m training.pretrain", description=__doc__.splitlines()[0])
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--text", type=Path, help="folder with .txt, .md or .jsonl files")
-    source.add_argument("--dataset", help='Hugging Face dataset id, or "id:config", with a field "text"')
+    source.add_argument("--dataset", help='Hugging Face dataset with a field "text": id or folder, or "id:config"')
     source.add_argument("--sample", action="store_true", help="no text: the base writes it")
     parser.add_argument("--run", type=Path, required=True, help="folder of this run")
     parser.add_argument("--base", default=EMBEDDED, help=f"model id or folder (default: {EMBEDDED})")

@@ -82,10 +82,18 @@ def folder_texts(folder: str | Path) -> Iterable[str]:
                     yield piece + lines.readline(PIECE)
                 continue
             for number, line in enumerate(lines, start=1):
-                try:
-                    yield str(json.loads(line)["text"])
-                except (ValueError, KeyError, TypeError) as error:
-                    raise ValueError(f'{file}:{number}: expected an object with "text"') from error
+                yield _text_in(line, f"{file}:{number}")
+
+
+def _text_in(line: str, where: str) -> str:
+    """Field "text" of an object in JSON. Raises ValueError."""
+    try:
+        text = json.loads(line)["text"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{where}: expected an object with "text"') from error
+    if not isinstance(text, str):
+        raise ValueError(f'{where}: "text" must be a string, got {text!r:.40}')
+    return text
 
 
 def folder_source(folder: str | Path) -> str:
@@ -107,27 +115,29 @@ def _files(folder: str | Path) -> list[Path]:
 
 
 def dataset_texts(name: str, split: str = "train", field: str = "text") -> Iterable[str]:
-    """The texts of a Hugging Face dataset, streamed. `name` may be "id:config".
+    """The texts of a Hugging Face dataset, streamed.
+
+    Args:
+        name: its id, or a folder that holds one; "id:config" where it has several configurations.
+        split: which part of it.
+        field: of a row, where the text is.
 
     Raises:
-        ValueError: the datasets package is missing, there is no such dataset or it cannot be had, or its rows have no
-            such field.
+        ValueError: the datasets package is missing, there is no such dataset, configuration or split, it cannot be had
+            or read, or a row has no text there.
     """
     try:
-        from datasets import load_dataset  # type: ignore[import-not-found]
+        from datasets import load_dataset
     except ImportError as error:
-        raise ValueError(
-            "a dataset id needs the datasets package, which no extra brings: pip install datasets"
-        ) from error
+        raise ValueError("reading a dataset needs the datasets package: pip install datasets") from error
     identity, _, config = name.partition(":")
     try:
-        rows = load_dataset(identity, config or None, split=split, streaming=True)
-    except OSError as error:  # an id that is not there is a FileNotFoundError, no network a ConnectionError
+        for number, row in enumerate(load_dataset(identity, config or None, split=split, streaming=True), start=1):
+            if not isinstance(row.get(field), str):
+                raise ValueError(f"row {number} has no text in a field {field!r}; its fields are {', '.join(row)}")
+            yield row[field]
+    except Exception as error:  # that of a missing id, of the network or of a file format has no class in common
         raise ValueError(f"dataset {name!r}, split {split!r}, cannot be read: {error}") from error
-    for row in rows:
-        if field not in row:
-            raise ValueError(f"{name}: rows have no field {field!r}, only {', '.join(row)}")
-        yield row[field]
 
 
 class SampledBlocks:

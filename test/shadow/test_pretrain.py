@@ -164,6 +164,9 @@ def test_texts_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text(json.dumps({"body": ""}))
     with pytest.raises(ValueError, match=r'c\.jsonl:1: expected an object with "text"'):
         list(folder_texts(tmp_path))
+    (tmp_path / "c.jsonl").write_text('{"text": "third"}\n{"text": null}\n')
+    with pytest.raises(ValueError, match=r'c\.jsonl:2: "text" must be a string, got None'):
+        list(folder_texts(tmp_path))
     with pytest.raises(ValueError, match=r"expected files \.txt"):
         list(folder_texts(tmp_path / "nowhere"))
 

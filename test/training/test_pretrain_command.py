@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import json
+import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
+from datasets import Dataset
 
 from shadow_intent.cloud.base import load_base
 from shadow_intent.shadow import load_shadow
+from shadow_intent.shadow.texts import dataset_texts
 from training import pretrain
 
 
@@ -65,44 +67,83 @@ def test_text_that_is_not_there_is_said(
     assert "expected files .txt" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("source", [["--sample"], ["--dataset", "stories:short"]], ids=lambda x: x[0])
+STORY = "The robot walks to the door and waits for the dog."
+CONFIGS = """---
+configs:
+- {config_name: lines, data_files: lines.jsonl}
+- {config_name: bodies, data_files: bodies.jsonl}
+- {config_name: torn, data_files: torn.jsonl}
+---
+"""
+
+
+@pytest.fixture
+def stories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Datasets as the Hub has them: a folder with several configurations, and one with a table. Where they are."""
+
+    def connect(*_: object) -> None:
+        pytest.fail("nothing here needs the network")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    folder, table = tmp_path / "stories", tmp_path / "table" / "train.parquet"
+    folder.mkdir()
+    Dataset.from_dict({"text": [STORY] * 8}).to_parquet(table)
+    (folder / "README.md").write_text(CONFIGS)
+    (folder / "lines.jsonl").write_text(f"{json.dumps({'text': STORY})}\n" * 8)
+    (folder / "bodies.jsonl").write_text(json.dumps({"body": STORY}))
+    (folder / "torn.jsonl").write_text('{"text": "The rob')
+    return tmp_path
+
+
+@pytest.mark.parametrize("source", ["--sample", "table", "stories:lines"])
 def test_text_may_come_from_the_base_itself_or_from_a_dataset(
-    source: list[str], tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, stories: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-
-    def load_dataset(path: str, name: str | None, *, split: str, streaming: bool) -> Iterator[dict[str, str]]:
-        asked.append((path, name, split, streaming))
-        return iter([{"text": "The robot walks to the door and waits for the dog."}] * 8)
-
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    command = ["pretrain", *source, "--base", str(tiny_base), "--run", str(tmp_path / "run"), "--layers", "1"]
+    command = ["pretrain", *([source] if source == "--sample" else ["--dataset", str(stories / source)])]
+    command += ["--base", str(tiny_base), "--run", str(tmp_path / "run"), "--layers", "1"]
     command += ["--length", "12", "--batch-size", "2", "--steps", "1", "--threads", "1"]
     monkeypatch.setattr(sys, "argv", command)
     assert pretrain.main() == 0
     base = load_base(str(tiny_base))
     trained = load_shadow(tmp_path / "run", base).network.backbone.state_dict()
     assert any(not torch.equal(trained[f"layers.{name}"], w) for name, w in base.model.layers[:1].named_parameters())
-    assert set(asked) == ({("stories", "short", "train", True)} if "--dataset" in source else set())
 
 
+def test_a_dataset_gives_the_texts_of_its_rows(stories: Path) -> None:
+    for name in ("table", "stories:lines"):
+        assert list(dataset_texts(str(stories / name))) == [STORY] * 8
+    assert list(dataset_texts(str(stories / "stories:bodies"), field="body")) == [STORY]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nowhere", "nowhere', split 'train', cannot be read: Couldn't find any data file"),
+        ("stories", "Config name is missing"),
+        ("stories:long", "'long' not found. Available: ['lines', 'bodies', 'torn']"),
+        ("stories:bodies", "row 1 has no text in a field 'text'; its fields are body"),
+        ("stories:torn", "stories:torn', split 'train', cannot be read: JSON parse error"),
+    ],
+)
 def test_a_dataset_that_cannot_be_had_or_read_is_said(
-    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    told: str,
+    stories: Path,
+    tiny_base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = ["pretrain", "--dataset", "nobody/nothing", "--base", str(tiny_base), "--run", str(tmp_path / "run")]
+    command = ["pretrain", "--dataset", str(stories / name), "--base", str(tiny_base), "--run", str(tmp_path / "run")]
     monkeypatch.setattr(sys, "argv", command)
+    assert pretrain.main() == 1
+    assert told in capsys.readouterr().err
 
-    def missing(*_: object, **__: object) -> None:
-        raise FileNotFoundError("Dataset 'nobody/nothing' doesn't exist on the Hub")  # as DatasetNotFoundError is
 
-    for module, told in (
-        (None, "pip install datasets"),
-        (SimpleNamespace(load_dataset=missing), "dataset 'nobody/nothing', split 'train', cannot be read: Dataset"),
-        (SimpleNamespace(load_dataset=lambda *_, **__: [{"body": ""}]), "rows have no field 'text', only body"),
-    ):
-        monkeypatch.setitem(sys.modules, "datasets", module)
-        assert pretrain.main() == 1
-        assert told in capsys.readouterr().err
+def test_without_the_package_a_dataset_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ValueError, match="pip install datasets"):
+        next(iter(dataset_texts("stories")))
 
 
 def test_a_run_folder_that_cannot_be_made_is_said(
