@@ -1,5 +1,6 @@
-"""LoRA, DoRA and ShadowPEFT at the same number of trained weights: `python -m training.compare --clinc data_full.json`.
+"""LoRA, DoRA and ShadowPEFT at about as many trained weights: `python -m training.compare --clinc data_full.json`.
 
+As many as the ranks of LoRA allow, see `rivals.lora_rank_for`; the table has the numbers.
 Every run is a file in docs/results/compare; what is there is not run again, so the command may be stopped and repeated,
 and several may work at once with different --seeds. `--report` makes table and plot of what there is.
 """

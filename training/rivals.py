@@ -1,4 +1,4 @@
-"""The methods ShadowPEFT is compared with, from `peft` (in the test extra), at the same number of trained weights."""
+"""The methods ShadowPEFT is compared with, from `peft` (in the test extra), at about as many trained weights."""
 
 from __future__ import annotations
 
@@ -36,5 +36,10 @@ def lora(base: PreTrainedModel, rank: int, dora: bool = False) -> nn.Module:
 
 
 def lora_rank_for(base: PreTrainedModel, weights: int) -> int:
-    """The rank at which LoRA trains about so many weights."""
+    """The rank at which LoRA trains closest to so many weights: they differ by half of what a rank has, or less.
+
+    Over SmolLM2-135M a rank has 305,280 weights, 3.6 % of what a shadow of two blocks trains. A classification head
+    and, for DoRA, the magnitudes come on top: with the 150 classes of CLINC150 LoRA trains 2.4 % more than the shadow
+    and DoRA 4.2 %.
+    """
     return max(1, round(weights / trainable(lora(base, 1))))

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from shadow_intent.cloud.base import load_base
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, load_shadow, save_shadow
-from training import compare
+from training import compare, rivals
 from training.compare_runs import DRAFTS, Candidate, Run, Settings, one_thread
 from training.compare_tasks import Intents
 from training.machine import processor
@@ -67,7 +68,8 @@ def test_it_runs_stops_goes_on_and_reports(
     rows = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert {row["path"] for row in rows if row["method"] == "shadow"} == {"attached", "detached"}
     weights = {row["method"]: row["weights"] for row in rows if row["task"] == "intents" and row["start"] == "cut"}
-    assert weights["LoRA"] == pytest.approx(weights["shadow"], rel=0.2)
+    rank = rivals.trainable(rivals.lora(load_base(str(tiny_base)), 1))
+    assert abs(weights["LoRA"] - (32 + 1) * len(WORDS) - weights["shadow"]) <= rank / 2  # without its head
     assert all(0 <= row["accuracy"] <= 100 for row in rows if row["task"] == "intents")
     assert all(row["loss"] > 0 for row in rows if row["task"] == "replies")
     assert (tmp_path / "out" / "compare.png").stat().st_size > 5000
@@ -127,6 +129,26 @@ def test_a_pass_reads_every_row_once_in_batches_of_similar_length(clinc: Path) -
     assert sum(int(batch.max() - batch.min()) for batch in lengths) < len(lengths)
     first, again, other = ([b.labels.tolist() for b in task.batches(rows, 8, seed)] for seed in (3, 3, 4))
     assert first == again != other
+
+
+@pytest.mark.parametrize("labels", [150, 0])
+def test_over_smollm2_all_methods_train_as_many_weights_as_the_ranks_allow(labels: int) -> None:
+    sizes = {"hidden_size": 576, "intermediate_size": 1536, "vocab_size": 49152, "tie_word_embeddings": True}
+    shape = LlamaConfig(**sizes, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3)
+    with torch.device("meta"):  # nothing is computed
+        base = LlamaForCausalLM(shape)
+        rank = rivals.trainable(rivals.lora(base, 1))
+        shadow, lora, dora = (
+            Candidate(Run("intents", method, 1), Settings(), base, labels).weights
+            for method in ("shadow", "LoRA", "DoRA")
+        )
+    assert rank == 305_280
+    head = 577 * labels
+    assert abs(lora - head - shadow) <= rank / 2
+    magnitudes = 30 * (576 + 192 + 192 + 576 + 1536 + 1536 + 576)  # outputs of the linear layers
+    assert dora == lora + magnitudes
+    assert lora == pytest.approx(shadow, rel=0.024)
+    assert dora == pytest.approx(shadow, rel=0.043)
 
 
 def test_intervals_by_hand() -> None:
