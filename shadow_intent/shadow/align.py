@@ -13,7 +13,7 @@ CUTOFFS = (0.0, 1e-5, 1e-3, 1e-2)
 
 
 class Alignment(NamedTuple):
-    """A start for P."""
+    """A start for P of equation (1)."""
 
     weight: Tensor
     """(d, d_s), the weight of a `Linear(d_s, d)`."""

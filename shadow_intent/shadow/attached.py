@@ -36,9 +36,17 @@ class ShadowedBase(nn.Module):
     What this class does not have is looked up on the base. Its state dict holds the shadows alone. Shadows may be
     added, swapped and removed while other threads call it: each call keeps the shadows it began with.
 
+    Args:
+        base: a decoder LM with its blocks in `layers` or `h`; frozen here.
+        shadow: the first one, in use under the name `DEFAULT`.
+
     Attributes:
-        base, shadows, active: the parts, and the name of the shadow in use.
-        network, adapters, heads, shadow_config: those of the shadow in use; `heads` may be None.
+        base: the base.
+        shadows: all shadows, by name.
+        active: the name of the one in use.
+
+    Raises:
+        ValueError: as `attach`.
     """
 
     def __init__(self, base: PreTrainedModel, shadow: ShadowParts) -> None:
@@ -71,9 +79,11 @@ class ShadowedBase(nn.Module):
         setattr(decoder, self._blocks_name, nn.ModuleList(wrapped))
 
     def detach(self) -> PreTrainedModel:
-        """Takes the shadows off and returns the base as it was before `attach`; this object is spent afterwards.
+        """Takes the shadows off; this object is spent afterwards.
 
-        A token table that a shadow network refers to was frozen by that network, before, and stays so.
+        Returns:
+            The base as it was before `attach`, logits (B, T, V) bit for bit. A token table that a shadow network refers
+            to was frozen by that network, before, and stays so.
         """
         setattr(decoder_of(self.base), self._blocks_name, self._own_blocks)
         for name, weight in self.base.named_parameters():
@@ -85,7 +95,7 @@ class ShadowedBase(nn.Module):
 
     @property
     def config(self) -> PreTrainedConfig:
-        """The base's: the same values, also to write, under a class that names `NO_PREDICTIONS`."""
+        """That of the base: the same values, also to write, under a class that names `NO_PREDICTIONS`."""
         kind: Any = type(self.base.config)
         config: PreTrainedConfig = object.__new__(_config_class(kind))
         config.__dict__ = self.base.config.__dict__
@@ -110,22 +120,26 @@ class ShadowedBase(nn.Module):
 
     @property
     def network(self) -> ShadowNetwork:
+        """f and P (1) of the shadow in use: token ids (B, T) -> s0 (B, T, d)."""
         return self.shadow.network
 
     @property
     def adapters(self) -> Adapters:
+        """Injections (2)-(4) and updates (5)-(7) of the shadow in use."""
         return self.shadow.steering()
 
     @property
     def heads(self) -> ClassifierHeads | None:
+        """Classification heads of the shadow in use, (B, d) -> (B, num_labels); None when it has none."""
         return self.shadow.heads
 
     @property
     def shadow_config(self) -> ShadowConfig:
+        """The numbers of the shadow in use."""
         return self.shadow.config
 
     def shadow_named(self, name: str) -> ShadowParts:
-        """The shadow called `name`. Raises ValueError."""
+        """The shadow called `name`. Raises ValueError when it is not here."""
         try:
             return cast(ShadowParts, self.shadows[name])
         except KeyError:
@@ -135,7 +149,12 @@ class ShadowedBase(nn.Module):
     def add(self, name: str, shadow: ShadowParts) -> None:
         """Puts a further shadow on, or another one in place of `name`; calls under way keep what they began with.
 
-        Raises ValueError when it was made for another base, or when no module can have that name.
+        Args:
+            name: how calls choose it; no dot in it.
+            shadow: made for a base of these sizes; the parts it lacks are made for this one.
+
+        Raises:
+            ValueError: it was made for another width, number of blocks or vocabulary, or no module can have that name.
         """
         if not name or "." in name or (name not in self.shadows and hasattr(self.shadows, name)):
             raise ValueError(f"a shadow cannot be called {name!r}: take a name without a dot that no dict method has")
@@ -163,7 +182,7 @@ class ShadowedBase(nn.Module):
             enable(activation_checkpointing_kwargs, **kwargs)
 
     def activation_checkpointing_disable(self) -> None:
-        """The opposite."""
+        """Keeps them again: the opposite of `activation_checkpointing_enable`."""
         for model in self._models():
             getattr(model, "activation_checkpointing_disable", model.gradient_checkpointing_disable)()
 
@@ -174,7 +193,7 @@ class ShadowedBase(nn.Module):
         self.activation_checkpointing_enable(gradient_checkpointing_kwargs, **kwargs)
 
     def gradient_checkpointing_disable(self) -> None:
-        """The opposite."""
+        """The name of `activation_checkpointing_disable` in older versions of transformers."""
         self.activation_checkpointing_disable()
 
     def _models(self) -> list[PreTrainedModel]:
@@ -190,13 +209,32 @@ class ShadowedBase(nn.Module):
         raise NotImplementedError("write a folder with save_shadow(folder, Shadow.of(model), model.base); upload that")
 
     def detached(self) -> DetachedShadow:
-        """The classifier that runs without the base, over the same weights. Raises ValueError without heads."""
+        """The shadow in use without the base, over the same weights: the classifier whose loss is (8).
+
+        Returns:
+            Token ids and attention mask (B, T) -> logits (B, num_labels).
+
+        Raises:
+            ValueError: it has no classification heads.
+        """
         return self.shadow.detached()
 
     def choose(
         self, choice: Choice, rows: Tensor | None, input_ids: Tensor
     ) -> tuple[tuple[ShadowParts, ...], Tensor | None]:
-        """The shadows of a call on (B, T) and, with several, which of them each row has, (B,). Raises ValueError."""
+        """The shadows of a call.
+
+        Args:
+            choice: see `Choice`.
+            rows: (B,), when `choice` is a tuple of shadows already: which of them each row has.
+            input_ids: (B, T).
+
+        Returns:
+            The shadows, each once, and which of them each row has, (B,); None when there is one.
+
+        Raises:
+            ValueError: one is not here or for another base, or there are not as many as rows.
+        """
         if choice is None or isinstance(choice, (str, ShadowParts)):
             return (self.one(choice),), None
         if rows is not None:  # from `generate`, chosen before
@@ -210,7 +248,11 @@ class ShadowedBase(nn.Module):
         return tuple(distinct), torch.tensor([distinct.index(one) for one in chosen], device=input_ids.device)
 
     def one(self, choice: str | ShadowParts | None) -> ShadowParts:
-        """The shadow of a call whose rows all have the same. Raises ValueError."""
+        """The shadow of a call whose rows all have the same.
+
+        Raises:
+            ValueError: it is not here, or was made for another base.
+        """
         if choice is None:
             return self.shadow
         return self.shadow_named(choice) if isinstance(choice, str) else choice.fit(self.base)

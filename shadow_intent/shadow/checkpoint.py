@@ -40,6 +40,9 @@ def save_shadow(path: str | Path, shadow: Shadow, base: PreTrainedModel, dtype: 
     Args:
         base: what it was trained for; only its sizes are noted.
         dtype: type of the stored weights, such as torch.float16; None keeps theirs.
+
+    Raises:
+        OSError: the folder cannot be made or written.
     """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,6 +69,9 @@ def load_shadow(path: str | Path, base: PreTrainedModel, dtype: torch.dtype | No
     Args:
         base: lends its input embedding; must have the sizes of the base the shadow was trained for.
         dtype: type of the loaded weights; None takes that of the base's embedding.
+
+    Returns:
+        The shadow, on no base yet: `shadow.attach(base)` or, with heads, `shadow.detached()`.
 
     Raises:
         CheckpointError: a file is missing or of another format, the base does not fit, or a weight is missing, left
@@ -152,7 +158,11 @@ def _build(meta: dict[str, Any], base: PreTrainedModel) -> Shadow:
 def fill(
     shadow: Shadow, weights: dict[str, Tensor], file: Path, base: PreTrainedModel, dtype: torch.dtype | None
 ) -> Shadow:
-    """Loads every weight, or raises before any is touched; then takes the base's device and `dtype` or the base's."""
+    """Loads every weight, or raises before any is touched; then takes the base's device and `dtype` or the base's.
+
+    Raises:
+        CheckpointError: a weight is missing, left over or of another shape.
+    """
     states = {name: part.state_dict() for name, part in shadow.parts().items()}
     target = {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
     if missing := sorted(target.keys() - weights.keys()):

@@ -86,7 +86,11 @@ class DetachedShadow(nn.Module):
     def with_vocabulary(self, kept_ids: Sequence[int] | Tensor) -> DetachedShadow:
         """The same shadow behind a smaller frozen token table: new id i is old id kept_ids[i].
 
-        Network and heads stay shared with this one; the rows are copied.
+        Args:
+            kept_ids: (V',), distinct.
+
+        Returns:
+            A shadow of a table (V', d_s), whose rows are copied; network and heads are shared with this one.
 
         Raises:
             ValueError: no ids, an id twice, one outside the table, or a table that does more than look up rows.

@@ -36,12 +36,12 @@ class Speculation:
 
     @property
     def acceptance(self) -> float:
-        """Share of the drafted tokens that were accepted; nan when none was drafted."""
+        """Share of the drafted tokens that were accepted, in [0, 1]; nan when none was drafted."""
         return self.accepted / self.drafted if self.drafted else float("nan")
 
     @property
     def tokens_per_pass(self) -> float:
-        """Tokens written per attached pass; the first one comes from the pass over the prompt."""
+        """Tokens written per attached pass after that over the prompt, which writes the first; nan without any."""
         return (self.written - 1) / self.passes if self.passes else float("nan")
 
 

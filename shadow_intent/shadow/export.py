@@ -90,7 +90,11 @@ class DetachedLanguage(nn.Module):
     """Next-token logits without the base's blocks, head(s0) with s0 = P f(x) of equation (1); shares all weights.
 
     Args:
-        base: lends its output head.
+        shadow: its network and prefix_attention.
+        base: lends its output head, (V, d).
+
+    Raises:
+        ValueError: the base's output head is not linear.
     """
 
     def __init__(self, shadow: ShadowParts, base: PreTrainedModel) -> None:

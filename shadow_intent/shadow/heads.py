@@ -34,7 +34,8 @@ def pool(hidden: Tensor, attention_mask: Tensor | None, pooling: str) -> Tensor:
 class ClassifierHeads(nn.Module):
     """head and shadow_head of equations (8) and (9), for classes.
 
-    `base` reads the pooled h_L of the attached model, `shadow` the pooled s0; `shadow` starts as a copy of `base`.
+    `base` reads the pooled h_L of the attached model, `shadow` the pooled s0, (B, d) -> (B, num_labels) each; `shadow`
+    starts as a copy of `base`.
 
     Args:
         width: d.

@@ -71,7 +71,7 @@ class Update(nn.Module):
 
 
 class Adapters(nn.Module):
-    """The trainable parts of all base blocks: one `Injection` each, one `Update` each but for the last.
+    """The trainable parts of all base blocks: one `Injection` (2)-(4) each, one `Update` (5)-(7) each but for the last.
 
     Args:
         width: d, of the base.
@@ -97,6 +97,7 @@ class Adapters(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
+        """Type of these weights, in which (2)-(7) are computed."""
         return cast(Injection, self.injections[0]).down.weight.dtype
 
     @property

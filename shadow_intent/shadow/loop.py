@@ -216,7 +216,7 @@ def is_hooked(module: nn.Module) -> bool:
 
 
 def rms_norm(rows: Tensor, weight: Tensor, eps: float) -> Tensor:
-    """Root mean square norm in float32, as transformers rounds it."""
+    """Root mean square norm in float32, as transformers rounds it: rows (..., D), weight (D,) -> (..., D)."""
     wide = rows.float()
     wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
     return weight * wide.to(rows.dtype)

@@ -19,28 +19,28 @@ from .detached import real_positions
 from .heads import pool
 from .layers import Adapters, RowAdapters, pick
 from .loop import BlockLoop, is_hooked, may_run, run
-from .loss import class_loss, language_loss
+from .loss import check_labels, class_loss, language_loss, refuse_beside
 from .parts import ShadowParts
 
 
 @dataclass
 class ShadowedOutput(CausalLMOutputWithPast):
-    """`loss` is the joint loss (9), nats a token; `logits` (B, T, V) those of the base's head on h_L."""
+    """`loss` () is the joint loss (9), nats a token; `logits` (B, T, V) those of the base's head on h_L (4)."""
 
     shadow_state: torch.Tensor | None = None
-    """s0, (B, T, d)."""
+    """s0 (1), (B, T, d)."""
 
 
 @dataclass
 class ShadowedClasses(SequenceClassifierOutput):
-    """`loss` is the joint loss (9), nats; `logits` (B, num_labels) those of the attached model."""
+    """`loss` () is the joint loss (9), nats; `logits` (B, num_labels) those of the attached model's head on h_L."""
 
     shadow_logits: torch.Tensor | None = None
-    """What the detached shadow says, (B, num_labels)."""
+    """Those of the shadow's head on s0, which (8) is the loss of, (B, num_labels)."""
 
 
 class ShadowedModel(ShadowedBase, GenerationMixin):
-    """A frozen causal LM whose decoder blocks are steered by a shadow. Make one with `attach`.
+    """A frozen causal LM whose decoder blocks are steered by a shadow, equations (1)-(9). Make one with `attach`.
 
     `generate` works as for the base, with a key-value cache for base and shadow in one `DynamicCache`: the shadow's
     layers follow the base's. Calls from several threads may run at once.
@@ -89,6 +89,10 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             shadow_state: s0 of these tokens, (B, T, d), when it is known and in the shadow's cache already.
             kwargs: handed to the base; return_dict=False gives a tuple, as of transformers.
 
+        Returns:
+            Logits (B, T, V), or (B, logits_to_keep, V), s0 (B, T, d) and, if wanted, loss and cache; with labels (B,)
+            what `classify` returns.
+
         Raises:
             ValueError: a shadow that is not here, labels of another shape, with several shadows, or with arguments they
                 do not go with, class labels without heads, a prefix_length missing or not wanted, or a cache that other
@@ -96,22 +100,18 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         """
         shadows, rows = self.choose(shadow, shadow_rows, input_ids)
         if labels is not None:
-            _fit_labels(labels, input_ids, shadows, logits_to_keep)
+            check_labels(labels, input_ids, len(shadows), logits_to_keep)
             if labels.ndim == 1:
                 whole = {"position_ids": position_ids, "past_key_values": past_key_values, "shadow_state": shadow_state}
-                _refuse("class labels", **whole, prefix_length=prefix_length)
+                refuse_beside("class labels", **whole, prefix_length=prefix_length)
                 return self.classify(input_ids, attention_mask, labels, shadows[0], num_items_in_batch)
         sizes = [(shadow.serial, shadow.network.backbone.config) for shadow in shadows]
         cache = self.caches.prepare(past_key_values, bool(use_cache), sizes)
         state = shadow_state
         if state is None:
             state = self._initial_state(shadows, rows, input_ids, attention_mask, position_ids, cache, prefix_length)
-        if prefix_length is not None and cache is not None and not cache.get_seq_length():
-            remember_prefix(cache, prefix_length)
-        adapters = [shadow.steering() for shadow in shadows]
-        steering = adapters[0] if rows is None else RowAdapters(adapters, rows)
         inputs = {"attention_mask": attention_mask, "position_ids": position_ids, "past_key_values": cache}
-        output = self._through_base(steering, state, input_ids, logits_to_keep, inputs, kwargs)
+        output = self._through_base(_adapters(shadows, rows), state, input_ids, logits_to_keep, inputs, kwargs)
         loss = None
         if labels is not None:
             loss = language_loss(
@@ -144,6 +144,9 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             labels: (B,), -100 where they do not count.
             shadow: which one; None: the one in use.
             num_items_in_batch: labels of a whole training step, to divide the loss by.
+
+        Returns:
+            Logits of both heads, (B, num_labels) each, and with labels the loss, nats.
 
         Raises:
             ValueError: the shadow is not here, or has no classification heads.
@@ -178,6 +181,10 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         Args:
             inputs: (B, T), or by the name input_ids.
             shadow: which one, or one per row; None: the one in use. It stays the same to the end.
+            args, kwargs: as of transformers; also prefix_length (B,).
+
+        Returns:
+            Token ids (B, T + new), prompt included, or what transformers gives with return_dict_in_generate=True.
 
         Raises:
             ValueError: no token ids, several rows that go on from a cache without an attention_mask (B, past + T), or
@@ -198,9 +205,19 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         return GenerationMixin.generate(cast(Any, self), ids, *args, attention_mask=mask, **kwargs)
 
     def draft(self, input_ids: Tensor, cache: Cache, shadow: ShadowParts) -> Tensor:
-        """s0 of new tokens (B, T), (B, T, d), which are then in the shadow's cache, but not in the base's.
+        """s0 (1) of new tokens, which are then in the shadow's cache, but not in the base's.
 
         To be followed by a call with this `shadow_state`, or by cropping the shadow's layers.
+
+        Args:
+            input_ids: (B, T), what follows the tokens in `cache`.
+            cache: of a call with this one shadow.
+
+        Returns:
+            (B, T, d).
+
+        Raises:
+            ValueError: the cache is that of several shadows.
         """
         (part,) = self.caches.of_shadows(cache)
         return cast(Tensor, shadow.network(input_ids, past_key_values=part))
@@ -267,7 +284,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         cache: Cache | None,
         length: Tensor | None,
     ) -> Tensor:
-        """s0 of the new tokens, (B, T, d)."""
+        """s0 of the new tokens (1), (B, T, d); a new cache notes the prefix."""
         caches = [None] * len(shadows) if cache is None else self.caches.of_shadows(cache)
         if length is not None and not any(shadow.config.prefix_attention for shadow in shadows):
             raise ValueError("prefix_length was given, but the config has prefix_attention=False; leave it out")
@@ -275,24 +292,12 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             shadow.network.read(input_ids, mask, positions, part, length, shadow.config.prefix_attention)
             for shadow, part in zip(shadows, caches, strict=True)
         ]
+        if length is not None and cache is not None and not cache.get_seq_length():
+            remember_prefix(cache, length)
         return states[0] if rows is None else pick(states, rows)
 
 
-def _fit_labels(
-    labels: Tensor, input_ids: Tensor, shadows: Sequence[ShadowParts], logits_to_keep: int | Tensor
-) -> None:
-    """Raises ValueError when a loss cannot be had for labels (B, T) or (B,)."""
-    if len(shadows) > 1:
-        raise ValueError("labels were given with several shadows; train one at a time, each has its own loss")
-    if labels.shape not in (input_ids.shape, input_ids.shape[:1]):
-        raise ValueError(
-            f"labels must be token ids {tuple(input_ids.shape)} or classes {tuple(input_ids.shape[:1])}, "
-            f"got {tuple(labels.shape)}"
-        )
-    _refuse("labels", logits_to_keep=logits_to_keep if isinstance(logits_to_keep, Tensor) else logits_to_keep or None)
-
-
-def _refuse(what: str, **given: object) -> None:
-    """Raises ValueError when arguments were given that do not go with `what`."""
-    if names := [name for name, value in given.items() if value is not None]:
-        raise ValueError(f"{what} do not go with {', '.join(names)}: they need the whole text; leave that out")
+def _adapters(shadows: Sequence[ShadowParts], rows: Tensor | None) -> Adapters | RowAdapters:
+    """What steers the base: the adapters of the one shadow, or of each row's."""
+    adapters = [shadow.steering() for shadow in shadows]
+    return adapters[0] if rows is None else RowAdapters(adapters, rows)

@@ -76,6 +76,9 @@ class ShadowNetwork(nn.Module):
         Args:
             own_embedding: copy the token table too, to be trained, instead of referring to the base's.
 
+        Returns:
+            f of the base's width, (B, T) -> (B, T, d), with P the identity.
+
         Raises:
             ValueError: more blocks than the base has, or a shadow is attached to it.
         """
@@ -98,6 +101,9 @@ class ShadowNetwork(nn.Module):
             own_embedding: as in `cut`.
             overrides: fields of the base's config to replace, by Llama's names: intermediate_size, num_attention_heads,
                 num_key_value_heads, head_dim, or hidden_size, which brings a random table of its own and a random P.
+
+        Returns:
+            f of width d_s and P (1), (B, T) -> (B, T, d), in the type and on the device of the base's table.
 
         Raises:
             ValueError: more blocks than the base has, or a field its config has not.
@@ -213,7 +219,7 @@ class ShadowNetwork(nn.Module):
         past_key_values: Cache | None = None,
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
-        """Initial shadow state.
+        """Initial shadow state s0 = P f(x), equation (1).
 
         Args:
             input_ids: (B, T); leave it out to give inputs_embeds (B, T, d_s).

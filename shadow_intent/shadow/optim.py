@@ -20,6 +20,9 @@ def parameter_groups(
         learning_rate: of injections, updates and heads.
         shadow_factor: learning rate of f and P over that; a pretrained f wants less than new adapters, such as 0.1.
         weight_decay: of matrices; norms and biases have none.
+
+    Returns:
+        Groups of what is trainable, each with its lr and weight_decay; those of f and P (1) come first.
     """
     shadow = model.shadow if isinstance(model, ShadowedBase) else model
     groups = []

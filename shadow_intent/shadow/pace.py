@@ -26,7 +26,7 @@ class Costs:
     """One drafted token."""
 
     def of(self, length: int) -> float:
-        """Drafting `length` tokens and verifying them with the one before."""
+        """Drafting `length` tokens and verifying them with the one before, in attached passes over one token."""
         points = self.verify
         tokens = length + 1
         for (left, low), (right, high) in itertools.pairwise(points):

@@ -43,7 +43,11 @@ class ShadowParts(nn.Module):
         """Tells the shadows of a process apart, for caches."""
 
     def detached(self) -> DetachedShadow:
-        """The classifier that needs no base; shares the weights of this shadow. Raises ValueError without heads."""
+        """The classifier that needs no base, (B, T) -> (B, num_labels); shares the weights of this shadow.
+
+        Raises:
+            ValueError: no classification heads.
+        """
         if self.heads is None:
             raise ValueError("this shadow has no classification heads; set num_labels in the config")
         return DetachedShadow(self.network, self.heads, self.config)
@@ -54,9 +58,12 @@ class ShadowParts(nn.Module):
         return {name: part for name, part in named.items() if part is not None}
 
     def fit(self, base: PreTrainedModel) -> ShadowParts:
-        """Makes the parts that are missing for `base`: adapters that leave it as it is, and heads. Returns itself.
+        """Makes the parts that are missing for `base`: adapters that leave it bit for bit as it is, and heads.
 
         A shadow without a token table of its own reads that of `base` from now on, so it can be on one base at a time.
+
+        Returns:
+            Itself.
 
         Raises:
             ValueError: the shadow was made for another width, another number of blocks or another vocabulary.

@@ -56,6 +56,7 @@ class PretrainConfig:
     batch_size: int = 8
     """Blocks a step."""
     weight_decay: float = 0.01
+    """Of matrices; norms and biases have none."""
     bf16: bool = False
     """Compute in bfloat16; the weights keep their type."""
     save_every: int = 200
@@ -80,11 +81,11 @@ class PretrainConfig:
 
     @property
     def steps(self) -> int:
-        """Of all stages."""
+        """Optimiser steps of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     def at(self, step: int) -> tuple[Stage, float]:
-        """The stage of a step and its learning rate. Raises ValueError for a step after the last."""
+        """The stage of a step, counted from 0, and its learning rate. Raises ValueError for a step after the last."""
         begun = 0
         for stage in self.stages:
             done = step - begun
@@ -143,6 +144,9 @@ class Pretraining:
     def run(self, limit: int | None = None) -> Iterator[Progress]:
         """Runs to the end, or for at most `limit` further steps; saves the state now and then and when it stops.
 
+        Yields:
+            What each step gave.
+
         Raises:
             ValueError: the texts cannot be read or fill no block, see `texts`.
             FloatingPointError: the loss is not finite; the state saved is that of the step before.
@@ -178,7 +182,7 @@ class Pretraining:
         return Progress(self.step, loss.item(), *parts)
 
     def save(self) -> None:
-        """Writes the state beside the old one, then in its place."""
+        """Writes the state beside the old one, then in its place. Raises OSError when that fails."""
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
             "config": asdict(self.config),
@@ -239,6 +243,10 @@ def distillation(
         ids: (B, T) token ids, all real.
         hidden, kl: weights as in `Stage`.
         rows: tokens whose logits are held at a time; a block's would not fit with a large vocabulary.
+
+    Returns:
+        The objective, a scalar with its graph, and (relative squared distance, nats a token, share of tokens); nan
+        where one does not count.
     """
     head = head_of(base)
     with torch.no_grad():

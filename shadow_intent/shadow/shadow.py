@@ -19,14 +19,18 @@ class Shadow(ShadowParts):
 
     @classmethod
     def of(cls, model: ShadowedModel, name: str | None = None) -> Shadow:
-        """The shadow called `name` of an attached model, or the one in use; its parts are shared with the model.
+        """A shadow of an attached model; its parts are shared with the model.
 
-        Raises ValueError when there is none of that name.
+        Args:
+            name: which one; None: the one in use.
+
+        Raises:
+            ValueError: there is none of that name.
         """
         return cast(Shadow, model.shadow if name is None else model.shadow_named(name))
 
     def attach(self, base: PreTrainedModel) -> ShadowedModel:
-        """See `attach`."""
+        """Puts it on `base`, which is frozen, equations (2)-(9); arguments, result and errors as of `attach`."""
         return ShadowedModel(base, self)
 
 
@@ -45,6 +49,9 @@ def attach(
         config: the shadow's numbers.
         adapters: trained ones; None makes fresh ones, which leave the base's logits bit for bit as they are.
         heads: trained ones; None makes fresh ones if the config has num_labels.
+
+    Returns:
+        The attached model: token ids (B, T) -> logits (B, T, V), classes (B, num_labels) by `classify`.
 
     Raises:
         ValueError: the base has a shadow already, keeps its blocks elsewhere, or is not the one these parts are for:

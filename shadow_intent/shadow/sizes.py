@@ -61,6 +61,7 @@ class Sizes:
 
     @property
     def trained(self) -> int:
+        """Weights that get a gradient."""
         return sum(self.parts.values())
 
 

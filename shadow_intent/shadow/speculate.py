@@ -99,12 +99,7 @@ class Speculator:
             ValueError: more than one row, no token to write, a model in training mode, when sampling a temperature
                 <= 0 or a top_k or top_p below 0, or what `ShadowedModel.forward` refuses.
         """
-        if input_ids.ndim != 2 or len(input_ids) != 1:
-            raise ValueError(f"one sequence at a time, (1, T), got {tuple(input_ids.shape)}; use generate for batches")
-        if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens must be >= 1, got {max_new_tokens}")
-        if self.model.training:
-            raise ValueError("the model is in training mode; call eval() first")
+        self._check(input_ids, max_new_tokens)
         processors: Any = LogitsProcessorList(logits_processor or [])
         if do_sample:
             processors += _warpers(temperature, top_k, top_p)
@@ -113,23 +108,42 @@ class Speculator:
         result = writer.begin(input_ids, prefix_length, past_key_values)
         if streamer is not None:
             streamer.put(input_ids.cpu())
-        pace = DraftLength(self.costs, self._longest)
-        criteria = list(stopping_criteria)
-        done = False
-        while not done:
-            known = input_ids.shape[1] + result.written
-            done = writer.settle(result, max_new_tokens, ends, criteria)
-            if streamer is not None:
-                streamer.put(result.tokens[0, known:].cpu())
-            left = max_new_tokens - result.written
-            if not done:
-                # the pass itself writes one token more than it accepts
-                length = min(left - 1, pace.choose(left - 1) if self._length is None else self._length)
-                accepted = writer.step(result, length)
-                pace.saw(length, accepted)
+        self._write_on(writer, result, max_new_tokens, ends, list(stopping_criteria), streamer)
         if streamer is not None:
             streamer.end()
         return result
+
+    def _check(self, input_ids: Tensor, max_new_tokens: int) -> None:
+        """Raises ValueError for what cannot be generated from."""
+        if input_ids.ndim != 2 or len(input_ids) != 1:
+            raise ValueError(f"one sequence at a time, (1, T), got {tuple(input_ids.shape)}; use generate for batches")
+        if max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be >= 1, got {max_new_tokens}")
+        if self.model.training:
+            raise ValueError("the model is in training mode; call eval() first")
+
+    def _write_on(
+        self,
+        writer: Writer,
+        result: Speculation,
+        most: int,
+        ends: set[int],
+        criteria: Sequence[Callable[..., Any]],
+        streamer: Any,
+    ) -> None:
+        """Settles what a pass wrote and makes the next one, until `most` tokens or an end are written."""
+        pace = DraftLength(self.costs, self._longest)
+        prompt = result.tokens.shape[1] - 1
+        while True:
+            known = prompt + result.written
+            done = writer.settle(result, most, ends, criteria)
+            if streamer is not None:
+                streamer.put(result.tokens[0, known:].cpu())
+            if done:
+                return
+            left = most - result.written - 1  # the pass itself writes one token more than it accepts
+            length = min(left, pace.choose(left) if self._length is None else self._length)
+            pace.saw(length, writer.step(result, length))
 
     def calibrate(self, input_ids: Tensor, clock: Callable[[], float], repeats: int = 9) -> Costs:
         """Measures `costs` on this machine and uses them from now on. About a hundred passes.
@@ -138,6 +152,9 @@ class Speculator:
             input_ids: (1, T), a prompt as they come, with T >= 16.
             clock: seconds, such as time.perf_counter.
             repeats: of each measurement; the least counts. Few of them give costs that differ from run to run.
+
+        Returns:
+            The costs, in attached passes over one token.
         """
         lengths = sorted({n for n in (1, 2, 3, 4, 6, 8, 12) if n <= self._longest} | {self._longest + 1})
         writer = Writer(self.model, self._head, None, LogitsProcessorList())
@@ -151,7 +168,11 @@ class Speculator:
 
 
 def frequent_tokens(texts: Iterable[Sequence[int]], limit: int) -> Tensor:
-    """The `limit` most frequent token ids of tokenized texts, (<= limit,), for `Speculator`'s draft_ids."""
+    """The most frequent token ids of tokenized texts, for `Speculator`'s draft_ids.
+
+    Returns:
+        (N,), the most frequent first, N <= limit.
+    """
     counts: dict[int, int] = {}
     for ids in texts:
         for token in ids:

@@ -1,8 +1,10 @@
-"""The example of docs/shadowpeft.md, as it stands there, on a tiny model."""
+"""The example of docs/shadowpeft.md, as it stands there, on a tiny model; and what docstrings must say."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from shadow_intent.shadow import load_shadow
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "shadowpeft.md"
+LIBRARY = Path(__file__).resolve().parents[2] / "shadow_intent" / "shadow"
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
@@ -60,3 +63,28 @@ def test_the_example_runs_and_leaves_what_it_says(tmp_path: Path, monkeypatch: p
         alone = base.lm_head(ours.network(ids, mask))
     torch.testing.assert_close(small[real], alone[real], atol=1e-5, rtol=1e-5)
     assert names["written"].written == 8
+
+
+def public(node: ast.Module | ast.ClassDef) -> Iterator[tuple[ast.FunctionDef, str]]:
+    """Functions and methods one may call, with their docstring; that of the class is also its constructor's."""
+    for child in node.body:
+        if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
+            yield from public(child)
+        elif isinstance(child, ast.FunctionDef):
+            made = child.name in ("__init__", "__post_init__")
+            told = ast.get_docstring(node if made else child) or ""
+            if made or not child.name.startswith("_"):
+                yield child, told
+
+
+@pytest.mark.parametrize("file", sorted(LIBRARY.glob("*.py")), ids=lambda file: file.stem)
+def test_what_is_public_says_its_errors_and_shapes(file: Path) -> None:
+    for function, told in public(ast.parse(file.read_text(encoding="utf-8"))):
+        where = f"{file.name}:{function.lineno}: {function.name}"
+        assert told, f"{where} has no docstring"
+        raised = [node.exc for node in ast.walk(function) if isinstance(node, ast.Raise) and node.exc]
+        names = {error.func.id for error in raised if isinstance(error, ast.Call) and isinstance(error.func, ast.Name)}
+        assert not [name for name in names if name not in told], f"{where} does not say that it raises {names}"
+        gives = ast.unparse(function.returns) if function.returns else ""
+        shaped = re.search(r"\([\w.*' ]+,[^)]*\)|[Ss]calar|As that of", told)
+        assert not gives.startswith("Tensor") or shaped, f"{where} does not say the shape of what it returns"
