@@ -10,7 +10,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from shadow_intent.errors import ShadowIntentError
@@ -44,16 +46,15 @@ class Cable:
         _ip("link set lo up")
         self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], start_new_session=True)
         self._network = Path(f"/proc/{self._holder.pid}/ns/net")
-        end = time.monotonic() + JOIN_S
-        while not self._elsewhere():
-            if time.monotonic() > end:
-                raise ShadowIntentError("the robot's network did not come up")
-            time.sleep(0.01)
+        _await(self._elsewhere)
         _ip(f"link add companion type veth peer name robot netns {self._holder.pid}")
-        for where, device, address in (([], "companion", COMPANION), (self.on_robot(), "robot", ROBOT)):
+        ends: tuple[tuple[list[str], str, str], ...] = (([], "companion", COMPANION), (self.on_robot(), "robot", ROBOT))
+        for where, device, address in ends:
             _ip(f"addr add {address} dev {device}", where)
             _ip(f"link set {device} up", where)
         _ip("link set lo up", self.on_robot())
+        for where, device, _ in ends:  # a DDS participant uses the interfaces that run when it is made, and no others
+            _await(partial(_runs, device, where))
 
     def _elsewhere(self) -> bool:
         with suppress(OSError):
@@ -78,7 +79,22 @@ class Cable:
         self._holder.wait()
 
 
-def _ip(arguments: str, prefix: list[str] | None = None) -> None:
+def _await(condition: Callable[[], bool]) -> None:
+    """Raises ShadowIntentError when it takes longer than `JOIN_S`."""
+    end = time.monotonic() + JOIN_S
+    while not condition():
+        if time.monotonic() > end:
+            raise ShadowIntentError("the robot's network did not come up")
+        time.sleep(0.01)
+
+
+def _runs(device: str, where: list[str]) -> bool:
+    return " state UP " in _ip(f"link show {device}", where)
+
+
+def _ip(arguments: str, prefix: list[str] | None = None) -> str:
+    """What `ip` prints. Raises ShadowIntentError."""
     done = subprocess.run([*(prefix or []), "ip", *arguments.split()], capture_output=True, text=True)
     if done.returncode != 0:
         raise ShadowIntentError(f"ip {arguments}: {done.stderr.strip()}")
+    return done.stdout
