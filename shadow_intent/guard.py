@@ -44,7 +44,7 @@ class Guard:
 
     def robot(self, state: RobotState, now: float) -> None:
         """A robot state arrived."""
-        self.world.state, self.world.state_at = state, now
+        self.world.see(state, now)
 
     def stop_node(self, now: float) -> None:
         """stop_node said that it runs."""
@@ -93,6 +93,7 @@ class Guard:
             self._queue(command, now)
         else:
             self._drop("replaced", now)
+            self._runner.call_off(now)
             self._plan = Plan(command.utterance_id)
             self._begin(command, now)
         return self._out.take()

@@ -101,7 +101,7 @@ class Stage(Enum):
     """Where a job is, and in parentheses when that ends by itself."""
 
     ASKED = "waits for a yes or no (confirm_window_s)"
-    PREPARING = "stands up or unlocks its joints first (twice what the skill stand_up takes)"
+    PREPARING = "stands up, unlocks its joints, rests after a warning (twice what stand_up takes, and the delay)"
     SENT = "waits for the robot's response (response_timeout_s)"
     ACTING = "the robot does it (the skill's seconds)"
     MOVING = "velocities are streamed (the goal's time limit)"
@@ -126,7 +126,7 @@ class Job:
     asked_at: float = -math.inf
     """When ASKED began, seconds of the guard's clock."""
     launch_at: float | None = None
-    """When a hazardous skill may begin of which people were warned, seconds of the guard's clock."""
+    """When a hazardous skill of which people were warned may begin at the earliest, seconds of the guard's clock."""
     unprotected: bool = False
     """It was asked for, or agreed to, while the robot did not avoid obstacles."""
     prepared: set[str] = field(default_factory=set)
@@ -194,7 +194,7 @@ class Outbox:
         self.say(command, key, **values)
 
     def announce(self, job: Job) -> None:
-        """Speaks what the skill says when it begins, if anything."""
+        """Speaks what the skill says as it begins or before, if anything."""
         command = job.command
         if job.skill.say:
             text = job.skill.say.get(command.language, job.skill.say["en"])

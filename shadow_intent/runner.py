@@ -14,7 +14,7 @@ from shadow_intent.skills import Skill, SkillTable
 from shadow_intent.world import World
 
 LAUNCH_DELAY_S = 2.0
-"""Between the warning and a hazardous skill: time to step back, to say no, and for the robot to come to rest."""
+"""At least so long between the warning and a hazardous skill, seconds: time to step back and to say no."""
 UNCLAIMED = 16
 """So many answers are kept until somebody says that they are theirs."""
 
@@ -60,6 +60,11 @@ class Runner:
                 job.launch_at = now + LAUNCH_DELAY_S
                 self._out.announce(job)
         self._begin(job, now)
+
+    def call_off(self, now: float) -> None:
+        """Somebody wants something else: what people were warned of and has not begun is not done."""
+        for job in [j for j in self.jobs if j.stage is Stage.PREPARING and j.launch_at is not None]:
+            self._halt(job, now, "preempted", "replaced")
 
     def _begin(self, job: Job, now: float) -> None:
         job.stage, job.deadline = Stage.PREPARING, max(now, job.launch_at or now) + 2 * self._table["stand_up"].seconds
@@ -134,7 +139,10 @@ class Runner:
         return ids[turn % len(ids)]
 
     def _prepare(self, job: Job, now: float) -> None:
-        """Stands up and unlocks the joints where the skill needs it, each asked for once, then launches."""
+        """Stands up and unlocks the joints where the skill needs it, each asked for once, then launches.
+
+        A hazardous skill begins when people have had time to step back and the robot is at rest.
+        """
         state = self._world.state
         if not job.exclusive:
             self._launch(job, now)
@@ -145,7 +153,8 @@ class Runner:
         elif self._world.controlled(now):
             self.end(job, "preempted", now, "controller")
         elif now > job.deadline:
-            self.end(job, "timed_out", now, "posture_missed")
+            rests = job.launch_at is None or self._world.at_rest(now)
+            self.end(job, "timed_out", now, "posture_missed" if rests else "restless")
         elif self._world.forbidden(job.skill):
             self.end(job, "refused", now, "hazardous", name=job.name)
         elif state.posture in ("fallen", "damped") and state.posture not in job.skill.postures:
@@ -158,7 +167,7 @@ class Runner:
             if "unlock" not in job.prepared:
                 job.prepared.add("unlock")
                 self._out.send(Request(self._new_id(), "sport", BALANCE_STAND))
-        elif job.launch_at is None or now >= job.launch_at:
+        elif job.launch_at is None or (now >= job.launch_at and self._world.at_rest(now)):
             self._launch(job, now)
 
     def _launch(self, job: Job, now: float) -> None:

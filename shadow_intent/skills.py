@@ -80,7 +80,7 @@ class Skill:
     until: str = ""
     """Posture that shows that it worked, within as long again; "": none does."""
     say: Mapping[str, str] = field(default_factory=dict)
-    """Spoken when the robot is sent the request, by language."""
+    """Spoken when the robot is sent the request, by language; two seconds before a hazardous movement."""
     level: Level | None = None
 
     @property

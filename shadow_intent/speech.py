@@ -49,6 +49,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{low}到{high}{unit}是一个范围，请说一个数。",
     ),
     "replaced": ("A newer command came.", "有了新的指令。"),
+    "restless": ("I could not come to rest.", "我没能停稳，不做了。"),
     "rising": ("Standing up first.", "先站起来。"),
     "say_differently": ("All right. Please say it differently.", "好的，请换个说法。"),
     "shut_down": ("I am shutting down.", "正在关闭。"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from shadow_intent.speech import POSTURE_NAMES
 
 CONTROLLER_HOLD_S = 1.0
 """Seconds after the hand controller's last input during which the robot is its operator's."""
+REST_S, REST_M, REST_RAD = 0.5, 0.05, 0.1
+"""The robot is at rest when it has stayed so long within so many metres and radians."""
 LONG_AGO = float("-inf")
 
 Refusal = tuple[str, Mapping[str, Any]]
@@ -26,6 +29,9 @@ class World:
         """`firmware`: one of skills.FIRMWARES."""
         self.firmware, self.rules = firmware, rules
         self.state, self.state_at = RobotState(), LONG_AGO
+        self._place: RobotState | None = None
+        self._since = LONG_AGO
+        """Where the robot has stayed near since then."""
         self.battery: float | None = None
         """Percent; None until the robot has said."""
         self.controller_at = LONG_AGO
@@ -33,13 +39,24 @@ class World:
         """Whether the robot avoids obstacles; None until it has said."""
         self.stop_node_at = LONG_AGO
 
+    def see(self, state: RobotState, now: float) -> None:
+        """A robot state arrived."""
+        self.state, self.state_at = state, now
+        if self._place is None or _apart(state, self._place):
+            self._place, self._since = state, now
+
     def forget_times(self) -> None:
         """Nothing counts as recent until it is heard of again."""
+        self._place = None
         self.state_at = self.controller_at = self.stop_node_at = LONG_AGO
 
     def fresh(self, now: float) -> bool:
         """True while the robot's state is recent enough to act on."""
         return now - self.state_at <= self.rules.state_timeout_s
+
+    def at_rest(self, now: float) -> bool:
+        """True once the robot's odometry has stood still for a while."""
+        return self._place is not None and now - self._since >= REST_S
 
     def stoppable(self, now: float) -> bool:
         """True while stop_node is there to stop the robot; it says so ten times a second."""
@@ -106,3 +123,8 @@ class World:
         if posture in ("fallen", "damped"):
             return posture, {}
         return "posture", {"name": job.name, "posture": POSTURE_NAMES[posture][job.command.language == "zh"]}
+
+
+def _apart(a: RobotState, b: RobotState) -> bool:
+    turned = abs(math.remainder(a.yaw - b.yaw, math.tau))
+    return math.hypot(a.x - b.x, a.y - b.y) > REST_M or turned > REST_RAD

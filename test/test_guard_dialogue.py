@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scene import FALLEN, LYING, RULES, STANDING, Scene
 
 from shadow_intent.intent import Slots
 from shadow_intent.jobs import MAX_PLAN_STEPS, Send, Status
 from shadow_intent.runner import LAUNCH_DELAY_S
+from shadow_intent.world import REST_S
 
 
 def test_confirmed_skill_runs_after_yes_within_the_window():
@@ -27,9 +30,13 @@ def test_confirmed_skill_runs_after_yes_within_the_window():
         (lambda s: s.hear("stop", at=s.now + 0.1), ["StopMove"]),
         (lambda s: s.hear("deny", at=s.now + 0.1), ["StopMove"]),
         (lambda s: s.hear("bow", at=s.now + 0.1), ["StopMove", "1029"]),
+        (lambda s: s.hear("front_flip", at=s.now + 0.1), ["StopMove"]),
+        (lambda s: s.hear("light_on", at=s.now + 0.1), ["StopMove", "1005"]),
+        (lambda s: s.hear("dance", at=s.now + 0.1, slots=Slots(count=9)), ["StopMove"]),
+        (lambda s: s.hear("light_on", at=s.now + 0.1, spoken=False), ["StopMove", "1005"]),
         (lambda s: s.guard.controller(s.now), []),
     ],
-    ids=["stop", "no", "another skill", "hand controller"],
+    ids=["stop", "no", "another skill", "another flip", "a light", "what is refused", "a plan", "hand controller"],
 )
 def test_after_the_warning_there_is_time_to_call_it_off(event, sent):
     scene = Scene(allow_hazardous=True).hear("back_flip").hear("affirm").wait(LAUNCH_DELAY_S - 0.5)
@@ -43,6 +50,40 @@ def test_a_flip_begins_after_the_walk_has_come_to_rest():
     scene.hear("back_flip").wait(0.5).hear("affirm")
     assert scene.sent == ["Move", "StopMove"]
     assert scene.wait(LAUNCH_DELAY_S + 0.1).sent == ["Move", "StopMove", "2043"]
+
+
+def drifting(scene: Scene, seconds: float, **per_tick: float) -> Scene:
+    for _ in range(round(seconds * 20)):
+        scene.state = replace(scene.state, **{k: getattr(scene.state, k) + v for k, v in per_tick.items()})
+        scene.wait(0.05)
+    return scene
+
+
+@pytest.mark.parametrize("per_tick", [{"x": 0.02}, {"y": -0.02}, {"yaw": 0.05}], ids=str)
+def test_a_robot_that_still_moves_begins_no_flip(per_tick):
+    scene = Scene(allow_hazardous=True).hear("back_flip").hear("affirm")
+    assert drifting(scene, LAUNCH_DELAY_S + 2.0, **per_tick).sent == []
+    assert drifting(scene, REST_S - 0.1).sent == []
+    assert drifting(scene, 0.2).sent == ["2043"]
+
+
+def test_a_robot_that_never_comes_to_rest_gives_the_flip_up_and_one_that_sways_does_not():
+    scene = Scene(allow_hazardous=True).hear("back_flip").hear("affirm")
+    assert drifting(scene, 10.0, yaw=-0.05).sent == []
+    assert (scene.states("back_flip")[-1], scene.said[-1]) == ("timed_out", "I could not come to rest.")
+    scene = Scene(allow_hazardous=True).hear("back_flip").hear("affirm")
+    for turn in range(12):
+        drifting(scene, 0.2, y=(-1) ** turn * 0.005, yaw=(-1) ** turn * 0.01)
+    assert scene.sent == ["2043"]
+
+
+def test_rest_is_seen_anew_after_the_clock_was_set_back():
+    scene = Scene(allow_hazardous=True)
+    scene.state = replace(STANDING, x=1.0)
+    scene.hear("light_on", at=100.0).keep(scene.guard.clock_set_back(5.0))
+    before = len(scene.all)
+    scene.hear("back_flip", at=6.0).hear("affirm", at=7.0).wait(LAUNCH_DELAY_S + 0.1)
+    assert scene.sent_since(before) == ["2043"]
 
 
 @pytest.mark.parametrize(
