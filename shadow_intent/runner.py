@@ -58,6 +58,7 @@ class Runner:
                 self.end(owner, "preempted", now, "replaced")
             if job.skill.guard == "confirm":
                 job.launch_at = now + LAUNCH_DELAY_S
+                self._out.status(job, "running", "warning")
                 self._out.announce(job)
         self._begin(job, now)
 

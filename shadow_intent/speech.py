@@ -62,6 +62,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "too_soon": ("I had not asked yet. Please say yes or no.", "我还没有问完，请说好的或不要。"),
     "unprotected": ("I stopped: obstacle avoidance went off.", "避障关闭了，我停下了。"),
     "unknown": ("I don't know the skill {name}.", "我不会{name}。"),
+    "warning": ("Warning people first.", "先提醒周围的人。"),
     "which_one": ("Which one, first {first} or second {second}?", "是第一个，{first}，还是第二个，{second}？"),
 }
 """Sentences by key, (en, zh), with the names of what is filled in."""

@@ -19,6 +19,8 @@ def test_confirmed_skill_runs_after_yes_within_the_window():
     assert scene.sent == []
     scene.hear("affirm", at=scene.now).wait(LAUNCH_DELAY_S - 0.1)
     assert (scene.said[1:], scene.sent) == (["Stand clear."], [])
+    assert scene.states("back_flip") == ["accepted", "running"]
+    assert scene.reason("back_flip") == "Warning people first."
     assert scene.states("affirm") == ["succeeded"]
     assert scene.wait(0.2).sent == ["2043"]
     assert scene.said[1:] == ["Stand clear."]
