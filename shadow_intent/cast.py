@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -98,12 +99,36 @@ class Cast:
         return problems
 
 
+def claim_domain(turn: int = 0) -> tuple[int, socket.socket]:
+    """A ROS domain that no other session on this machine has, and a socket that holds it until it is closed.
+
+    Ids above 101 would collide with Linux's ephemeral ports. `turn`: another number, another domain. Raises
+    ShadowIntentError when none is left.
+    """
+    for step in range(90):
+        candidate = 10 + (7 * os.getpid() + turn + step) % 90
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0shadow_intent_domain_{candidate}")
+        except OSError:
+            lock.close()
+        else:
+            return candidate, lock
+    raise ShadowIntentError("90 sessions have a ROS domain on this machine; end one")
+
+
+_claimed: list[socket.socket] = []
+"""What this process holds until it ends."""
+
+
 def isolate() -> None:
     """A ROS domain of our own on the loopback interface: no robot on the network is ever reached.
 
-    Set before rclpy loads. Domains above 101 collide with Linux's ephemeral ports.
+    Set before rclpy loads. Raises ShadowIntentError.
     """
-    os.environ["ROS_DOMAIN_ID"] = str(42 + os.getpid() % 60)
+    domain, lock = claim_domain()
+    _claimed.append(lock)
+    os.environ["ROS_DOMAIN_ID"] = str(domain)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.pop("ROS_STATIC_PEERS", None)
     if os.environ.get("ROS_DISTRO") == "humble":

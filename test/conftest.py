@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from support import ROOT
+
+from shadow_intent.cast import claim_domain
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
@@ -32,19 +33,9 @@ _turn = count()
 
 @pytest.fixture
 def domain() -> Iterator[int]:
-    """A ROS domain for this test alone; pass it to child processes as ROS_DOMAIN_ID.
-
-    A socket of the domain's name is held meanwhile, so that no other worker or test run on this machine takes it. Ids
-    above 101 would collide with Linux's ephemeral ports.
-    """
-    with socket.socket(socket.AF_UNIX) as lock:
-        while True:
-            candidate = 10 + (7 * os.getpid() + next(_turn)) % 90
-            try:
-                lock.bind(f"\0shadow_intent_test_domain_{candidate}")
-            except OSError:
-                continue
-            break
+    """A ROS domain for this test alone; pass it to child processes as ROS_DOMAIN_ID."""
+    candidate, lock = claim_domain(next(_turn))
+    with lock:
         yield candidate
 
 

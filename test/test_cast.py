@@ -11,7 +11,7 @@ from support import wait_for
 
 pytest.importorskip("rich")
 
-from shadow_intent.cast import Cast, isolate, isolation, listening
+from shadow_intent.cast import Cast, claim_domain, isolate, isolation, listening
 from shadow_intent.errors import ShadowIntentError
 
 WAIT = "import time; print('up', flush=True); time.sleep(60)"
@@ -82,6 +82,17 @@ def test_the_demo_never_reaches_a_robot_on_the_network(
     assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
     assert os.environ["ROS_LOCALHOST_ONLY"] == only
     assert "ROS_STATIC_PEERS" not in os.environ
-    assert 42 <= int(os.environ["ROS_DOMAIN_ID"]) <= 101
+    assert 10 <= int(os.environ["ROS_DOMAIN_ID"]) < 100
     domain = f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}"
     assert isolation() == f"{domain} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_LOCALHOST_ONLY={only}"
+
+
+def test_two_sessions_never_share_a_domain() -> None:
+    first, lock = claim_domain()
+    with lock:
+        second, other = claim_domain()
+        other.close()
+        assert first != second
+    again, lock = claim_domain()
+    lock.close()
+    assert again == first
