@@ -34,7 +34,7 @@ def test_decode_and_prefill_measure_every_method_and_keep_what_was_measured(
     parts = written["bases"]["tiny"]
     assert set(parts) == {"prefill 4", "decode, batch 1", "prefill 8"}
     assert list(parts["decode, batch 1"]) == list(contestants.METHODS)
-    assert list(parts["prefill 8"]) == ["base", "peft Shadow", "ours"]
+    assert list(parts["prefill 8"]) == ["base", "peft Shadow", "shadow-peft", "ours"]
     for row in parts["decode, batch 1"].values():
         assert len(row["rounds_ms"]) == 2
         assert row["ratio_range"][0] <= row["ratio"] <= row["ratio_range"][1]
@@ -48,11 +48,19 @@ def test_decode_and_prefill_measure_every_method_and_keep_what_was_measured(
 
 def test_ratios_are_taken_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first round is slow for both and says nothing about which of them is slower."""
-    seconds = iter([8.0, 8.0, 1.0, 2.0, 2.0, 3.0])
+    seconds = iter([1.0, 1.0, 8.0, 8.0, 1.0, 2.0, 2.0, 3.0])
     monkeypatch.setattr(side_by_side, "cpu_time", lambda action: next(seconds))
     turns = side_by_side.take_turns({"base": lambda: None, "other": lambda: None}, rounds=3, units=2)
     assert turns["other"] == {"ms": 1500.0, "ratio": 1.5, "ratio_range": [1.0, 2.0], "rounds_ms": [4000, 1000, 1500]}
     assert turns["base"] == {"ms": 1000.0, "ratio": 1.0, "ratio_range": [1.0, 1.0], "rounds_ms": [4000, 500, 1000]}
+
+
+def test_what_is_slow_sits_out_after_two_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([1.0, 4.5, 1.0, 5.0, 1.0, 6.0, 1.0, 2.0])
+    monkeypatch.setattr(side_by_side, "cpu_time", lambda action: next(seconds))
+    turns = side_by_side.take_turns({"base": lambda: None, "slow": lambda: None}, rounds=4)
+    assert turns["slow"]["rounds_ms"] == [5000, 6000]
+    assert turns["base"]["rounds_ms"] == [1000, 1000, 1000, 2000]
 
 
 @pytest.mark.parametrize("method", ["LoRA", "peft Shadow", "shadow-peft", "ours"])
