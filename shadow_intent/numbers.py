@@ -65,8 +65,8 @@ _SAID_POINT = re.compile(
     rf"\b(\d+|{'|'.join(_DIGIT_NAMES)}) (point|comma) (\d+|{'|'.join(_DIGIT_NAMES)})\b"
     rf"|(?<![{_HAN_NUMBER}\d])([{''.join(_HAN_DIGITS)}]|\d+) *点 *([{''.join(_HAN_DIGITS)}]|\d+)(?![{_HAN_NUMBER}\d])"
 )
-_APART = re.compile(r"(?<=\d) ([ckm]) m\b")
-"""Letters of a unit that were written apart: "30 c m"."""
+_APART = re.compile(r"(?<=\d) ([ckm])\.? ?m\b")
+"""Letters of a unit that were written apart: "30 c m", "5 c.m."."""
 _TOGETHER = re.compile(r"(?<=\d)(m|cm|ft|foot|feet)(?=\d)")
 _COUNTING = re.compile(r"一二三?四?五?|一二一|五?四?三二一")
 """Said aloud before something happens; no number, unless it is measured: "一二三度"."""

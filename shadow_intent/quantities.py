@@ -159,11 +159,13 @@ class Reader(Amounts):
 
     def _run_on(self, start: int, end: int) -> Quantity | None:
         """No single number behind another one: "4 5 degrees", "thirty 5 cm", "twenty point 5 metres"."""
-        point = self.word(start - 1) in ("point", "comma", "dot")
+        point = self.word(start - 1) in ("point", "comma", "dot", "点")
         before = start - 2 if point else start - 1
         counting = self.value(start - 1) == 2 and self.value(start - 2) == 1  # "1 2 3 步"
         passed = counting or self.word(start) == "半"  # "一半"
-        if before < 0 or passed or self.value(before) is None or not self._unit(self._skip(end)):
+        behind = before >= 0 and self.value(before) is not None
+        lone = point and self.word(start - 1) != "comma" and self.tokens[start].spelled > 0
+        if passed or not (behind or lone) or not self._unit(self._skip(end)):
             return None
         return Quantity(math.nan, "bare", start, end, definite=False)
 

@@ -236,6 +236,8 @@ def test_units_are_those_of_the_standards() -> None:
         ("往前走零点5米", 0.5),
         ("往前走0点五米", 0.5),
         ("walk forward 30 c m", 0.3),
+        ("walk forward 5 c.m.", 0.05),
+        ("walk forward 50 c.m", 0.5),
         ("walk forward 2m50", 2.5),
         ("walk forward 3ft6", 42 * constants.inch),
         ("walk forward 2 and a half m", 2.5),
@@ -250,6 +252,21 @@ def test_numbers_and_units_that_were_written_apart_or_together(text: str, metres
 )
 def test_a_number_behind_another_one_is_no_amount(first: int, second: int, pattern: str) -> None:
     said, unclear = read("go forward " + pattern.format(first, second), "move_forward")
+    assert unclear is not None and said == NO_SLOTS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "walk forward point 5 metres",
+        "walk forward dot 5 metres",
+        "walk forward naught point 5 metres",
+        "往前走点五米",
+        "turn left point 5 radians",
+    ],
+)
+def test_a_point_without_a_number_before_it_is_no_amount(text: str) -> None:
+    said, unclear = read(text, "turn_left" if "turn" in text else "move_forward")
     assert unclear is not None and said == NO_SLOTS
 
 
