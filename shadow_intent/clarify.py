@@ -201,8 +201,12 @@ def _meant(asked: Question, heard: Decision, skills: SkillTable) -> tuple[str, S
     named = [(label, said) for label in asked.labels if (said := _named(text, skills[label])) is not None]
     if named and not doubted(text):
         return named[0]
-    agreed = _sure_yes(heard) and (_agrees(plain) or not _DOUBT.search(plain))
-    return _agreed(asked) if agreed else "", NO_SLOTS
+    agreed = not doubted(text) and (_agrees(plain) or (_sure_yes(heard) and not _DOUBT.search(plain)))
+    if not agreed:
+        return "", NO_SLOTS
+    label = _agreed(asked)
+    said, unclear = slots.read(text, label)  # "yes, slowly"
+    return (label, said) if unclear is None else ("", NO_SLOTS)
 
 
 def _agreed(asked: Question) -> str:
@@ -243,4 +247,4 @@ def _chosen(asked: Question, heard: Decision, label: str, said: Slots) -> Decisi
         slots=replace(amounts, little=little),
         alternatives=(),
     )
-    return asking_back(chosen, None if said != Slots() else unclear)
+    return asking_back(chosen, unclear if replace(said, speed=None) == NO_SLOTS else None)

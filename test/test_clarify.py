@@ -88,6 +88,10 @@ def test_an_answer_names_a_skill_or_its_place(said: Decision, label: str) -> Non
         heard("yeah", "ignore"),
         heard("是的"),
         heard("对啊", "ignore"),
+        heard("go ahead", "stand_up", Route.REMOTE),
+        heard("please do", "remote"),
+        heard("that's right", "ignore"),
+        heard("嗯", "ignore"),
     ],
 )
 def test_yes_to_one_skill_runs_it(said: Decision) -> None:
@@ -158,6 +162,9 @@ def test_a_refused_amount_ends_the_question() -> None:
         (heard("我说的是往前走"), Slots(distance_m=3.0)),
         (heard("请往前走两米吧"), Slots(distance_m=2.0)),
         (heard("好的，往前走两米，慢一点"), Slots(distance_m=2.0, speed="slow")),
+        (heard("yes, slowly", "affirm"), Slots(distance_m=3.0, speed="slow")),
+        (heard("yes, slightly", "affirm"), Slots(little=True)),
+        (heard("yes, ten centimetres", "affirm"), Slots(distance_m=0.1)),
     ],
 )
 def test_a_name_with_fillers_and_amounts_is_an_answer(said: Decision, slots: Slots) -> None:
@@ -248,6 +255,15 @@ def test_quantities_of_the_first_utterance_hold_unless_the_answer_names_others(
 )
 def test_a_bit_stays_a_bit(said: Decision, little: bool) -> None:
     assert answer(ask("tern loft a bit", "turn_left"), said, SKILLS)[0].slots.little is little
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"), [("yes", False), ("walk forward slowly", False), ("walk forward ten centimetres", True)]
+)
+def test_a_range_is_not_made_good_by_a_speed(text: str, runs: bool) -> None:
+    asked = ask("walk ford between ten and twenty centimetres", "move_forward")
+    decision, _ = answer(asked, heard(text, "affirm" if text == "yes" else "remote"), SKILLS)
+    assert (decision.route is Route.SKILL) is runs
 
 
 def test_an_amount_in_the_answer_is_no_bit() -> None:
