@@ -9,6 +9,8 @@ from shadow_intent.robot import DAMP, MOVE, SPEED_LEVEL, STOP_MOVE
 
 FAST_PATH = {"stop": STOP_MOVE, "damp": DAMP}
 """Labels that pass every rule, and their sport API ids, the same on every firmware."""
+NEWER_S = 0.5
+"""After so long without a word of the leading stop_node another one leads, seconds: it speaks ten times a second."""
 
 
 def takes_fast_path(label: str, spoken: bool = True, step: int = 0) -> bool:
@@ -50,3 +52,17 @@ class Gate:
         """StopMove or Damp went out ahead of everything else."""
         self.epoch += 1
         self.moving = False
+
+
+class Epochs:
+    """Whose epochs count while more than one stop_node runs: those of the one that was started last."""
+
+    def __init__(self) -> None:
+        self.epoch, self._at = 0, 0.0
+
+    def news(self, epoch: int, now: float) -> bool | None:
+        """Whether `epoch` is another one than before; None when an older stop_node says so beside a newer one."""
+        if epoch < self.epoch and now - self._at < NEWER_S:
+            return None
+        before, self.epoch, self._at = self.epoch, epoch, now
+        return before not in (0, epoch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shadow_intent.gate import FAST_PATH, Gate, begins_anew, takes_fast_path
+from shadow_intent.gate import FAST_PATH, NEWER_S, Epochs, Gate, begins_anew, takes_fast_path
 from shadow_intent.robot import DAMP, MOVE, SPEED_LEVEL, STOP_MOVE
 from shadow_intent.skills import load_skills
 
@@ -84,3 +84,12 @@ def test_ids_are_those_of_the_skill_table():
         assert {label: table[label].api[firmware] for label in FAST_PATH} == {k: (v,) for k, v in FAST_PATH.items()}
         motions = [skill for skill in table.skills.values() if skill.action == "motion"]
         assert {skill.api[firmware] for skill in motions} == {(MOVE,)}
+
+
+def test_beside_a_newer_stop_node_an_older_one_is_not_heard_until_the_newer_is_silent() -> None:
+    epochs, older, newer = Epochs(), 70, 900
+    assert [epochs.news(older, 0.0), epochs.news(older, 0.1), epochs.news(older + 1, 0.2)] == [False, False, True]
+    assert [epochs.news(newer, 0.3), epochs.news(older + 1, 0.35), epochs.news(newer, 0.4)] == [True, None, False]
+    assert [epochs.news(older + 2, 0.45), epochs.news(newer + 1, 0.5)] == [None, True]
+    assert epochs.epoch == newer + 1
+    assert [epochs.news(older + 2, 0.6 + NEWER_S), epochs.epoch] == [True, older + 2]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 from shadow_intent import msg, stop
-from shadow_intent.gate import FAST_PATH
+from shadow_intent.gate import FAST_PATH, Epochs
 from shadow_intent.intent import Utterance
 from shadow_intent.nodes.convert import NANOSECONDS, stamp_to_ns
 
@@ -17,7 +18,7 @@ class LastStop:
     """Used from the node's thread only."""
 
     def __init__(self) -> None:
-        self._epoch = self._at_ns = 0
+        self._epochs, self._at_ns = Epochs(), 0
         self._from_words = False
         self._own = deque[str](maxlen=OWN)
 
@@ -28,8 +29,7 @@ class LastStop:
 
     def told(self, state: msg.StopState, now_ns: int) -> bool:
         """Whether stop_node tells of a stop that is news. The first state is none: it only tells the epoch."""
-        before, self._epoch = self._epoch, state.epoch
-        if before in (0, state.epoch) or state.utterance_id in self._own:
+        if not self._epochs.news(state.epoch, time.monotonic()) or state.utterance_id in self._own:
             return False
         stamp_ns = stamp_to_ns(state.header.stamp)
         self._at_ns = stamp_ns if 0 <= now_ns - stamp_ns < NANOSECONDS else now_ns  # that of another clock says nothing

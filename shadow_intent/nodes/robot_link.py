@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from rclpy.duration import Duration
 from unitree_go.msg import TimeSpec
 
 from shadow_intent import msg
-from shadow_intent.gate import FAST_PATH
+from shadow_intent.gate import FAST_PATH, Epochs
 from shadow_intent.guard import Guard
 from shadow_intent.jobs import Action, Command
 from shadow_intent.nodes import interfaces
@@ -34,7 +35,7 @@ class RobotLink:
         """`tell(event)` calls `event(guard, now)` and carries out what it returns; `new_id`: of requests; `active`:
         whether the node is, so that it may stop the robot unasked."""
         self._tell, self._new_id, self._active = tell, new_id, active
-        self._epoch = self._question = 0
+        self._epochs, self._question = Epochs(), 0
         self._stamp: Any = None
         ways = {**interfaces.REQUESTS, "sport": interfaces.SPORT_REQUEST}  # only stop_node writes to the sport service
         self._publishers = {name: entities.publisher(topic) for name, topic in ways.items()}
@@ -48,7 +49,7 @@ class RobotLink:
         """Publishes a request; one to the sport service by way of stop_node, under the newest epoch."""
         message = request_to_msg(request)
         if request.service == "sport":
-            message.header.lease.id = self._epoch
+            message.header.lease.id = self._epochs.epoch
         self._publishers[request.service].publish(message)
 
     def ask_avoidance(self) -> None:
@@ -62,9 +63,11 @@ class RobotLink:
 
     def _on_stop_state(self, message: msg.StopState) -> None:
         """The first one tells the epoch; another epoch later, that the robot was stopped."""
+        news = self._epochs.news(message.epoch, time.monotonic())
+        if news is None:
+            return
         self._tell(lambda guard, now: guard.stop_node(now))
-        before, self._epoch = self._epoch, message.epoch
-        if before in (0, message.epoch):
+        if not news:
             return
         if message.cause in FAST_PATH:
             command = Command(message.utterance_id, message.cause)

@@ -130,7 +130,7 @@ def stoppable(ros: Any, ear: Callable[..., Ear]) -> Callable[..., Ear]:
     def start(**values: Any) -> Ear:
         ros(StopNode, **parameters(robot="mock"))
         made = ear(**values)
-        wait_for(lambda: made.node._last_stop._epoch)
+        wait_for(lambda: made.node._last_stop._epochs.epoch)
         return made
 
     return start
@@ -155,7 +155,7 @@ def intent(made: Ear, ros: Any) -> None:
 def lease(made: Ear, ros: Any) -> None:
     """A Move that no other follows."""
     move = Request(parameter='{"x": 0.1, "y": 0.0, "z": 0.0}')
-    move.header.identity.api_id, move.header.lease.id = MOVE, made.node._last_stop._epoch
+    move.header.identity.api_id, move.header.lease.id = MOVE, made.node._last_stop._epochs.epoch
     send(made, interfaces.SPORT_REQUEST, move)
 
 
@@ -190,7 +190,7 @@ def test_a_stop_of_another_node_withdraws_a_plan_asked_about(
     wait_for(lambda: story.closing and story.said)
     command(made, ros, "somebody else's")
     wait_for(lambda: made.node._last_stop._at_ns)
-    agreed = made.answer("yes")
+    agreed = made.answer("yes please")
     assert (agreed.decision.label, agreed.decision.decision) == ("affirm", "skill")
     assert not agreed.commands
 
@@ -225,7 +225,7 @@ def test_what_may_be_a_stop_stops_the_robot_and_is_asked_about_then(
     likely: tuple[str, str],
 ) -> None:
     made = everybody(cloud_address=cloud.address)
-    wait_for(lambda: made.node._last_stop._epoch)
+    wait_for(lambda: made.node._last_stop._epochs.epoch)
     unsure(made, likely, monkeypatch)
     walk = person.say("move_forward", Slots(distance_m=5.0))
     wait_for(lambda: len(person.sent(MOVE)) > 2)
