@@ -13,10 +13,11 @@ _SOMEBODY_ELSES = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]|[\[\]{}<>|\\=_#*`]"
     r"|(?<!我)(?:说|讲)|告诉|写着|写的|念|(?<!\bi )(?<!\bi've )\b(?:says?|said|tells?|told)\b"
     r"|\b(?:reads?|reading|writes?|written|shirt|sign|poster|screen)\b"
-    r"|\b(?:system|assistant|user|admin|cloud)\b *[:：]",
+    r"|\b(?:system|assistant|user|admin|cloud)\b *[:：]"
+    r"|\b(?:google|alexa|siri|cortana|bixby)\b|小爱|小度|天猫精灵",
     re.IGNORECASE,
 )
-"""Another's yes that is passed on or read out, or signs that no speech recogniser writes."""
+"""Another's yes that is passed on or read out, one to another device, or signs that no speech recogniser writes."""
 _TAKEN_BACK = re.compile(
     r"\b(?:dont|do not|(?<!why )(?<!ever )not(?: (?:yet|now|here|you|me|today|this|that|sure))?|(?<!cant )wait)\W*$"
     r"|\b(?:maybe|later|tomorrow|but (?:not|dont|wait|first|im|i am))\b"

@@ -136,6 +136,7 @@ class Guard:
         return self._out.take()
 
     def _withdraw(self, now: float) -> None:
+        self._runner.call_off(now)
         if any(job.stage is Stage.ASKED for job in self._runner.jobs):
             self._drop("replaced", now)
 

@@ -102,8 +102,8 @@ FAINT = """
 """The same, but they may mean something else too: the robot ceases, and the classifier says what they are."""
 
 WEAK = """
-等一下 | 等一等 | 等下 | 够了 | 够啦 | 可以了停 | 中断 | 先等一下 | 刹 | 亭 | 挺 | 挺下 | 听下 | 冻结 | 石化 | 下锚 |
-抛锚 | 鸣金收兵 | 待着 | 老实待着 | 老实呆着 | 呆着 | 等会儿 | 原地等
+等一下 | 等一等 | 等等 | 等下 | 够了 | 够啦 | 可以了停 | 中断 | 先等一下 | 刹 | 亭 | 挺 | 挺下 | 听下 | 冻结 | 石化 |
+下锚 | 抛锚 | 鸣金收兵 | 待着 | 老实待着 | 老实呆着 | 呆着 | 等会儿 | 原地等
 """
 """Cease motion when nothing but openings and closings is around; with more they are fillers."""
 

@@ -8,7 +8,7 @@ import pytest
 from scene import FALLEN, LYING, RULES, STANDING, Scene
 
 from shadow_intent.intent import Slots
-from shadow_intent.jobs import MAX_PLAN_STEPS, Send, Status
+from shadow_intent.jobs import MAX_PLAN_STEPS, Command, Send, Status
 from shadow_intent.runner import LAUNCH_DELAY_S
 from shadow_intent.world import REST_S
 
@@ -36,9 +36,26 @@ def test_confirmed_skill_runs_after_yes_within_the_window():
         (lambda s: s.hear("light_on", at=s.now + 0.1), ["StopMove", "1005"]),
         (lambda s: s.hear("dance", at=s.now + 0.1, slots=Slots(count=9)), ["StopMove"]),
         (lambda s: s.hear("light_on", at=s.now + 0.1, spoken=False), ["StopMove", "1005"]),
+        (lambda s: s.keep(s.guard.withdraw(s.now)), ["StopMove"]),
+        (lambda s: s.hear("report_status", at=s.now + 0.1), ["StopMove"]),
+        (lambda s: s.hear("fly", at=s.now + 0.1), ["StopMove"]),
+        (lambda s: s.keep(s.guard.reject(Command("a", "move_forward"), "-1 metres", s.now)), ["StopMove"]),
         (lambda s: s.guard.controller(s.now), []),
     ],
-    ids=["stop", "no", "another skill", "another flip", "a light", "what is refused", "a plan", "hand controller"],
+    ids=[
+        "stop",
+        "no",
+        "another skill",
+        "another flip",
+        "a light",
+        "what is refused",
+        "a plan",
+        "something unclear, such as 'watch out'",
+        "a question",
+        "an unknown skill",
+        "what cannot be read",
+        "hand controller",
+    ],
 )
 def test_after_the_warning_there_is_time_to_call_it_off(event, sent):
     scene = Scene(allow_hazardous=True).hear("back_flip").hear("affirm").wait(LAUNCH_DELAY_S - 0.5)

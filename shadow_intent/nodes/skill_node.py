@@ -31,7 +31,7 @@ from shadow_intent.nodes.managed import ManagedNode
 from shadow_intent.nodes.params import SkillParams
 from shadow_intent.nodes.robot_link import Event, RobotLink
 from shadow_intent.nodes.run import run
-from shadow_intent.route import AFFIRM, DENY, REFUSED
+from shadow_intent.route import AFFIRM, REFUSED
 from shadow_intent.skills import load_skills
 
 LAST_WORDS_S = 0.2
@@ -139,7 +139,7 @@ class SkillNode(ManagedNode[SkillParams]):
 def _asks_for_something_else(message: msg.Intent) -> bool:
     """Whether a yes that follows would not surely answer what the robot asked before."""
     if message.decision == Route.REMOTE.value:  # an unsure yes may be said again, unless the cloud has answered it
-        return (message.label in (AFFIRM, DENY)) == (message.source == msg.Intent.SOURCE_CLOUD)
+        return (message.label == AFFIRM) == (message.source == msg.Intent.SOURCE_CLOUD)
     return message.decision == Route.IGNORE.value and message.reason.startswith(REFUSED)
 
 

@@ -116,7 +116,7 @@ def test_an_open_request_withdraws_the_question(robot, skills, person):
     [
         ({"label": "move_forward", "decision": "ignore", "reason": "refused: 99 metres is too far"}, True),
         ({"label": "affirm", "decision": "remote", "source": "cloud"}, True),  # the cloud answered an unsure yes
-        ({"label": "deny", "decision": "remote", "source": "cloud"}, True),
+        ({"label": "deny", "decision": "remote"}, True),  # an unsure no
         ({"label": "affirm", "decision": "ignore", "source": "cloud", "reason": "CloudUnavailable: off"}, False),
         ({"label": "affirm", "decision": "ignore", "reason": "not the speaker's own yes: 'says'"}, False),
         ({"label": "ignore", "decision": "ignore", "reason": "not addressed to the robot"}, False),
