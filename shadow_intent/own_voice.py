@@ -11,15 +11,14 @@ person's.
 from __future__ import annotations
 
 import re
-from collections import deque
-from dataclasses import dataclass
+from functools import lru_cache
 
 from shadow_intent.clarify import unled
 from shadow_intent.clauses import are_orders
+from shadow_intent.echo import REMEMBERED, Echo, Said
 from shadow_intent.intent import is_chinese
-from shadow_intent.plain import plain
+from shadow_intent.plain import lowered, plain
 from shadow_intent.quantities import Reader
-from shadow_intent.speech import SPEAKING_S
 
 ECHO_S = 10.0
 """Until so long after a reply was spoken it may be what is heard, seconds."""
@@ -29,44 +28,37 @@ MOST = 0.75
 """Share of the utterance that they are."""
 SHARE = 0.5
 """Share of one sentence of the reply that is heard again."""
-REMEMBERED = 8
-"""Replies, the newest."""
-LONGEST = 400
-"""Characters of a reply; the rest is not compared."""
+_ASKS = re.compile(r"^\W*(what|which|who|where|when|why|how)s?\b|(什么|哪|谁|吗|几|多少|怎么)")
+"""Begins or tells a question."""
 _END = re.compile(r"[.!?。！？]+(?!\d)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    text: str
-    from_s: float
-    until_s: float
-    """When it may be heard, seconds."""
-    sentences: list[list[str]]
+class OwnVoice(Echo):
+    """What the robot said last, also where the recogniser misheard some of it."""
 
+    def hears(self, text: str, at_s: float, short: bool = True) -> bool:
+        """Whether an utterance that ended at `at_s`, by the same clock, is the robot's own. Linear in its length.
 
-class OwnVoice:
-    """What the robot said last."""
-
-    def __init__(self) -> None:
-        self._replies: deque[_Reply] = deque(maxlen=REMEMBERED)
-
-    def said(self, text: str, at_s: float) -> None:
-        """The robot begins to say `text` at `at_s`, seconds. One that grows while it is written is one reply."""
-        text = text[:LONGEST]
-        grows = bool(self._replies) and text.startswith(self._replies[-1].text)
-        from_s = self._replies.pop().from_s if grows else at_s
-        sentences = [words for part in _END.split(text) if (words := _words(part))]
-        self._replies.append(_Reply(text, from_s, at_s + SPEAKING_S * len(text) + ECHO_S, sentences))
-
-    def hears(self, text: str, at_s: float) -> bool:
-        """Whether an utterance that ended at `at_s`, by the same clock, is the robot's own. Linear in its length."""
+        `short`: also if it is no more than a short sentence of a reply, such as "Stand clear."
+        """
         words, least = _words(text), LEAST_HAN if is_chinese(text) else LEAST
-        replies = [reply for reply in self._replies if reply.from_s <= at_s <= reply.until_s]
-        if len(words) < least or not replies:
-            return False
-        order = are_orders(unled(text))
-        return any(_repeats(words, reply.sentences, max(least, MOST * len(words)), order) for reply in replies)
+        possible = [reply for reply in self._replies if reply.heard_at(at_s, ECHO_S)]
+        replies = [reply.text for reply in possible if not _asks_about(text, reply)]
+        if len(words) < least:
+            return short and any(words in _sentences(reply) for reply in replies)
+        order, enough = are_orders(unled(text)), max(least, MOST * len(words))
+        return any(_repeats(words, _sentences(reply), enough, order) for reply in replies)
+
+
+def _asks_about(text: str, reply: Said) -> bool:
+    """Whether it asks for what the reply tells: "what is the capital of France" behind "The capital of France is …"."""
+    asked = _ASKS.search(lowered(text))
+    return asked is not None and asked.group(asked.lastindex or 0) not in lowered(reply.text)
+
+
+@lru_cache(maxsize=2 * REMEMBERED)
+def _sentences(text: str) -> list[list[str]]:
+    return [words for part in _END.split(text) if (words := _words(part))]
 
 
 def _repeats(words: list[str], sentences: list[list[str]], least: float, order: bool) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 LANGUAGES = ("en", "zh")
 
-SPEAKING_S = 0.06
-"""Seconds it takes to speak a character."""
+SPEAKING_S, SPEAKING_HAN_S = 0.06, 0.2
+"""Seconds it takes to speak a letter and a Han character."""
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "ask": ("Shall I {name}? Say yes or no.", "要我{name}吗？请说好的或不要。"),
@@ -93,3 +93,9 @@ POSTURE_NAMES = {
 def sentence(key: str, language: str, **values: object) -> str:
     """The sentence in `language` ("zh", anything else is English)."""
     return SENTENCES[key][language == "zh"].format(**values)
+
+
+def speaking_s(text: str) -> float:
+    """About how long it takes to speak, seconds."""
+    han = sum("\u3400" <= sign <= "\u9fff" for sign in text)
+    return SPEAKING_S * (len(text) - han) + SPEAKING_HAN_S * han

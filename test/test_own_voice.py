@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from shadow_intent.own_voice import ECHO_S, REMEMBERED, OwnVoice
-from shadow_intent.speech import SPEAKING_S
+from shadow_intent.echo import REMEMBERED
+from shadow_intent.own_voice import ECHO_S, OwnVoice
+from shadow_intent.speech import SPEAKING_S, speaking_s
 
 WALK = "Did you mean walk forward 2 metres? Say yes or no."
 PLAN = "Did you mean turn left 90 degrees, then say hello? Say yes or no."
@@ -44,6 +45,12 @@ def heard(reply: str, text: str, after_s: float = 3.0) -> bool:
         (CLOUD, "will sit down and then wave at you"),
         (HAN_CLOUD, "好的我会左转然后打招呼"),
         ("I sit. Then I wave.", "i sit then i wave"),
+        ("Stand clear.", "stand clear"),
+        ("请站远一点。", "请站远一点"),
+        ("All right. Please say it differently.", "all right"),
+        ("避障已关闭。要我往前走吗？请说好的或不要。", "避障已关闭"),
+        ("I have fallen.", "I have fallen"),
+        ("The capital of France is Paris.", "the capital of france is paris"),
         ("Please say a definite number.", "please say a definite number"),
         ("All right, I won't.", "all right I won\u2019t"),
         ("Battery 80 %. I am standing. State code 100.", "battery eighty percent I am standing state code one hundred"),
@@ -77,6 +84,10 @@ def test_most_of_a_sentence_is_the_robots_own(reply: str, text: str) -> None:
         (HAN, "请你左转90度，再打招呼"),
         (CLOUD, "okay, sit down and then wave"),
         (HAN_CLOUD, "左转然后打招呼"),
+        ("The capital of France is Paris.", "what's the capital of France"),
+        ("The tallest mountain in the world is Mount Everest.", "which is the tallest mountain in the world"),
+        ("法国的首都是巴黎。", "法国的首都是哪里"),
+        (HAN, "好的左转"),
         ("The sky is blue.", "why is the sky so very blue today"),
     ],
 )
@@ -100,6 +111,32 @@ def test_a_reply_that_grows_is_one_and_the_last_few_are_remembered() -> None:
     for i in range(REMEMBERED):
         voice.said(f"{'na ' * i}batman", 102.0)
     assert not voice.hears(FLIP, 103.0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "text", "at_s", "piece"),
+    [
+        (FLIP, "yes", 1.9, True),
+        (FLIP, "Yes or", 1.9, True),
+        (FLIP, "yes please", 1.9, False),
+        (FLIP, "e", 1.9, False),
+        (FLIP, "yes", speaking_s(FLIP) + 0.6, False),
+        (FLIP, "yes", -0.1, False),
+        (FLIP, " ... ", 1.0, False),
+        (HAN, "好的或", 4.0, True),
+        ("Sure. Motors off.", "motors off", 1.0, True),
+    ],
+)
+def test_a_piece_of_what_is_being_said(reply: str, text: str, at_s: float, piece: bool) -> None:
+    voice = OwnVoice()
+    voice.said(reply, 0.0)
+    assert voice.repeats(text, at_s, 0.5) is piece
+
+
+def test_a_no_in_the_robots_words_counts() -> None:
+    voice = OwnVoice()
+    voice.said("No.", 0.0)
+    assert voice.hears("no", 1.0) and not voice.hears("no", 1.0, short=False)
 
 
 def test_long_texts_take_no_time() -> None:

@@ -18,10 +18,11 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from shadow_intent import clarify, msg
-from shadow_intent.clauses import ClauseReader
+from shadow_intent.clauses import DAMP, ClauseReader
 from shadow_intent.cloud.client import UNAVAILABLE, CloudAnswer, CloudClient, is_loopback, request_of
 from shadow_intent.cloud.plan import Step
 from shadow_intent.cloud.tls import channel_credentials
+from shadow_intent.echo import RECOGNISED_S
 from shadow_intent.errors import CloudError, CloudUnavailable
 from shadow_intent.guard import SOONEST_YES_S
 from shadow_intent.intent import Decision, Route, Source, Utterance
@@ -30,15 +31,17 @@ from shadow_intent.nodes.convert import slots_to_msg, stamp_to_ns
 from shadow_intent.nodes.params import IntentParams
 from shadow_intent.nodes.utterances import ignored
 from shadow_intent.own_voice import OwnVoice
-from shadow_intent.route import AFFIRM, STOP
+from shadow_intent.route import AFFIRM, DENY, STOP
 from shadow_intent.skills import SkillTable
-from shadow_intent.speech import SPEAKING_S, sentence
+from shadow_intent.speech import sentence, speaking_s
 
 UNUSABLE = {
     "en": "I did not get an answer I can use. Please say it differently.",
     "zh": "我没有得到可用的回答，请换个说法。",
 }
 """What the robot says when the cloud answers nonsense, by language."""
+LISTENING_S = 0.5
+"""A yes so long after the robot spoke may still be a piece of what it said, seconds."""
 AGAIN_S = 1.0
 """A yes within so long of one that was an answer is the same yes: it must not answer the question that follows."""
 
@@ -131,7 +134,7 @@ class Conversations:
     def heard(self, decision: Decision, window_s: float) -> Decision:
         """The decision as it is, or what it comes to as an answer to a question asked within `window_s`.
 
-        The robot's own words come to nothing, unless they say stop.
+        The robot's own words come to nothing, unless they say stop. A yes while it speaks of a "yes or no" is its own.
         """
         if self._is_own(decision):
             return ignored(decision.utterance, "the robot's own words")
@@ -142,7 +145,7 @@ class Conversations:
         still, self._question = self._question, None
         (question, asked_at), asked = still, still[0].decision
         ago_s = max(0.0, (stamp_to_ns(self._owner.now()) - decision.utterance.stamp_ns) / 1e9)  # no clock is far ahead
-        if time.monotonic() - asked_at > window_s + SPEAKING_S * len(question.text(self._skills)):
+        if time.monotonic() - asked_at > window_s + speaking_s(question.text(self._skills)):
             return decision
         soonest = asked_at + (SOONEST_YES_S if decision.label == AFFIRM else 0.0)
         if time.monotonic() - ago_s < soonest:  # said before it was asked
@@ -163,11 +166,16 @@ class Conversations:
         return outcome
 
     def _is_own(self, decision: Decision) -> bool:
-        may_stop = decision.source is Source.STOP or STOP in (decision.label, *decision.alternatives)
-        if may_stop or not decision.label:  # what has no label is ignored already, and may be very long
+        label, text, voice = decision.label, decision.utterance.text, self._own_voice
+        at_s = min(decision.utterance.stamp_ns, stamp_to_ns(self._owner.now())) / 1e9
+        if label == DAMP and voice.repeats(text, at_s, RECOGNISED_S):  # stop_node makes it a stop
+            return True
+        may_stop = decision.source is Source.STOP or STOP in (label, *decision.alternatives)
+        if may_stop or not label:  # what has no label is ignored already, and may be very long
             return False
-        spoken_ns = min(decision.utterance.stamp_ns, stamp_to_ns(self._owner.now()))
-        return self._own_voice.hears(decision.utterance.text, spoken_ns / 1e9)
+        if label == AFFIRM and voice.repeats(text, at_s, LISTENING_S):
+            return True
+        return voice.hears(text, at_s, short=label != DENY)
 
     def _answered(self, question: clarify.PlanQuestion, heard: Decision, asked_at: float) -> Decision:
         """Does the plan after a yes. What is no answer ends the question, unless it was not meant for the robot."""

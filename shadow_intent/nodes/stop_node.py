@@ -18,6 +18,7 @@ from rclpy.clock import Clock, ClockType
 from unitree_api.msg import Request, Response
 
 from shadow_intent import msg, stop
+from shadow_intent.echo import RECOGNISED_S, Echo
 from shadow_intent.errors import RobotError
 from shadow_intent.gate import FAST_PATH, Gate, begins_anew, takes_fast_path
 from shadow_intent.intent import Route
@@ -48,7 +49,7 @@ class StopNode(Urgent):
         began = time.monotonic_ns()
         self._gate, self._ids, self._urgency = Gate(began), count(began), urgency
         self._state = msg.StopState(epoch=began, cause=msg.StopState.START)
-        self._real = values.robot == "real"
+        self._real, self._echo = values.robot == "real", Echo()
         self._stops = self._repeats = self._refusal = 0
         self._unanswered: dict[int, Request] = {}
         """By API id, the last StopMove and Damp that the robot has not carried out yet."""
@@ -57,6 +58,7 @@ class StopNode(Urgent):
         self._diagnostics = interfaces.DIAGNOSTICS.publisher(self)
         interfaces.VOICE_COMMAND.subscribe(self, lambda command: self._hear(command.text))
         interfaces.VOICE_TEXT.subscribe(self, lambda text: self._hear(text.data))
+        interfaces.REPLY.subscribe(self, lambda reply: self._echo.said(reply.text, time.monotonic()))
         interfaces.INTENT.subscribe(self, self._on_intent)
         interfaces.SKILL_COMMAND.subscribe(self, self._on_skill_command)
         interfaces.SPORT_REQUEST.subscribe(self, self._on_request)
@@ -92,8 +94,11 @@ class StopNode(Urgent):
 
     def _hear(self, text: str) -> None:
         label = stop.match(text)
-        if label is not None:
-            self._stop(label, FAST_PATH[label])
+        if label is None:
+            return
+        if label == "damp" and self._echo.repeats(text, time.monotonic(), RECOGNISED_S):
+            label = "stop"  # what the robot says itself may stop it, not make it limp
+        self._stop(label, FAST_PATH[label])
 
     def _on_intent(self, message: msg.Intent) -> None:
         if message.decision == Route.SKILL.value and takes_fast_path(
@@ -148,6 +153,8 @@ class StopNode(Urgent):
         if self._repeats and not self._repeat.is_canceled():
             what = f"refuses a stop with code {self._refusal} for" if self._refusal else "has not answered a stop for"
             return f"the robot {what} {self._repeats * REPEAT_S:.1f} s"
+        if self.count_publishers(self._states.topic_name) > 1:
+            return "another stop_node runs: end all but one"
         if self._real and self._urgency.startswith(priority.ORDINARY):
             return "ordinary priority: a stop is only as fast as the other programs let it be"
         return ""

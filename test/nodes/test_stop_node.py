@@ -81,6 +81,17 @@ def test_a_spoken_stop_reaches_the_robot_without_skill_node(skills, person, text
     assert state.cause == ("damp" if api_id == DAMP else "stop")
 
 
+def test_the_robots_own_words_may_stop_it_but_not_make_it_limp(skills, person):
+    replies = interfaces.REPLY.publisher(person)
+    wait_for(lambda: replies.get_subscription_count() == 2)  # stop_node and the person
+    replies.publish(msg.Reply(text="Sure. Motors off.", final=True))
+    wait_for(lambda: person.replies)
+    person.shout("motors off")
+    wait_for(lambda: skills.sent() == [STOP_MOVE])
+    person.shout("cut the motors")
+    wait_for(lambda: skills.sent() == [STOP_MOVE, DAMP])
+
+
 def test_a_stop_as_a_voice_command_as_an_intent_and_as_a_plan(skills, person):
     voice = interfaces.VOICE_COMMAND.publisher(person)
     wait_for(voice.get_subscription_count)

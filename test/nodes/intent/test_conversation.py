@@ -229,11 +229,12 @@ def test_a_yes_said_before_the_question_or_twice_or_by_another_is_no_yes(doubtfu
     before = Header(stamp=stamp_from_ns(time.time_ns() - 1_500_000_000))
     early = made.publish(text="yes", session_id=mine, header=before)
     unclear = made.publish(text="yes", session_id=mine, asr_confidence=0.02)
-    assert [i.decision for i in (early, unclear)] == ["ignore", "ignore"]
-    assert not story.commands
-    agreed = made.answer("yes")
+    piece = made.publish(text="yes or", session_id=mine)  # of "Say yes or no."
+    assert [i.decision for i in (early, unclear, piece)] == ["ignore"] * 3
+    assert piece.reason == "the robot's own words" and not story.commands
+    agreed = made.answer("yes please")
     wait_for(lambda: len(agreed.commands) == 2)
-    again = made.publish(text="yes", session_id=mine)  # must not answer what skill_node asks about the plan
+    again = made.publish(text="yes please", session_id=mine)  # must not answer what skill_node asks about the plan
     assert (again.label, again.decision) == ("affirm", "ignore")
 
     time.sleep(AGAIN_S)
@@ -251,7 +252,7 @@ def test_a_yes_that_is_unclear_answers_nothing_else_either(doubtful: Callable[..
     unclear = made.answer("没毛病").decision
     assert unclear is not None
     assert (unclear.label, unclear.decision, unclear.reason) == ("affirm", "ignore", "no clear yes or no to the plan")
-    agreed = made.say("yes")
+    agreed = made.say("yes please")
     wait_for(lambda: len(agreed.commands) == 2)
 
 
@@ -260,7 +261,7 @@ def test_talk_leaves_a_plan_open_and_time_closes_it(doubtful: Callable[..., Ear]
     story = made.say("why is the sky blue")
     wait_for(lambda: story.closing)
     made.say("he told me to sit")
-    agreed = made.answer("yes")
+    agreed = made.answer("yes please")
     wait_for(lambda: len(agreed.commands) == 2)
 
     again = made.say("why is the sky green")
@@ -280,7 +281,7 @@ def test_without_a_cloud_commands_in_one_breath_are_asked_about(ear: Callable[..
     assert story.closing is not None and story.closing.reason.endswith("asked the speaker: sit, hello?")
     own = made.say("did you mean sit down then say hello say yes or no").intents[0]
     assert (own.decision, own.reason) == ("ignore", "the robot's own words")
-    agreed = made.answer("yes")
+    agreed = made.answer("yes please")
     wait_for(lambda: len(agreed.commands) == 2)
     assert [(c.label, c.source) for c in agreed.commands] == [("sit", "edge"), ("hello", "edge")]
 
