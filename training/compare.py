@@ -31,6 +31,7 @@ from shadow_intent.errors import ShadowIntentError
 from training.compare_runs import Run, Settings, train_and_measure
 from training.compare_tasks import Intents, Replies
 from training.machine import processor
+from training.pretrain import COMMAND
 
 SHOTS = 20
 WIDTH = 120
@@ -47,7 +48,7 @@ SWEEP: dict[tuple[str, int], list[dict[str, Any]]] = {
         *({"rank": rank, "alpha": alpha} for rank, alpha in [(8, 1.0), (32, 1.0), (16, 0.1), (16, 0.5)]),
     ],
     ("replies", 0): [{"aim": "drafts"}, {"start": "pretrained", "aim": "drafts"}],
-    ("intents", 0): [],
+    ("intents", 0): [{"update": False}, {"start": "pretrained"}],
 }
 """As `VARIANTS`, with seed `SWEEP_SEED` only."""
 SWEEP_SEED = 1
@@ -96,6 +97,8 @@ def work(given: argparse.Namespace, runs: Iterable[Run]) -> None:
             )
             results = train_and_measure(run, settings, base, task, partial(_show, progress, bar))
             results |= {"settings": _settings(given, run), "command": given.command, "processor": processor()}
+            if run.start == "pretrained":
+                results["pretraining"] = (given.pretrained / COMMAND).read_text(encoding="utf-8").strip()
             file = given.runs / f"{run.name}.json"
             file.with_suffix(".part").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
             file.with_suffix(".part").replace(file)
@@ -190,8 +193,10 @@ def report(folder: Path, out: Path) -> None:
     if not results:
         raise ShadowIntentError(f"{folder} holds no runs yet; run without --report first")
     settings = {json.dumps({**result["settings"], "pretrained": None}) for result in results}
-    if len(settings) > 1:
-        raise ShadowIntentError(f"{folder} mixes runs with different settings: {'; '.join(sorted(settings))}")
+    pretraining = {result["pretraining"] for result in results if "pretraining" in result}
+    if len(settings) > 1 or len(pretraining) > 1:
+        mixed = settings if len(settings) > 1 else pretraining
+        raise ShadowIntentError(f"{folder} mixes runs with different settings: {'; '.join(sorted(mixed))}")
     usual = statistics.mode(result["processor"] for result in results)
     rows = summarise(_timed_on(usual, result) for result in results)
     out.mkdir(parents=True, exist_ok=True)
@@ -207,7 +212,7 @@ def report(folder: Path, out: Path) -> None:
             table.add_row(label(row), *cells)
         if table.row_count:
             console.print(table)
-    commands = "\n".join(dict.fromkeys(result["command"] for result in results))
+    commands = "\n".join([*pretraining, *dict.fromkeys(result["command"] for result in results)])
     note = f"ms and CPU s: of the runs on {usual}, one thread."
     text = f"# Comparison\n\n```\n{commands}\n```\n\n```\n{console.export_text()}```\n\n{note}\n"
     (out / "compare.md").write_text(text, encoding="utf-8")

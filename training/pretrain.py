@@ -8,6 +8,7 @@ the same command again to go on after an interruption.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,9 @@ from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import PretrainConfig, Pretraining, Shadow, ShadowConfig, ShadowNetwork, Stage, save_shadow
 from shadow_intent.shadow.texts import SampledBlocks, TextBlocks, dataset_texts, folder_source, folder_texts
+
+COMMAND = "command.txt"
+"""In the run folder, how it was made; `training.compare` tells it."""
 
 
 def blocks_for(given: argparse.Namespace, base: Any) -> TextBlocks | SampledBlocks:
@@ -55,6 +59,8 @@ def pretrain(given: argparse.Namespace) -> None:
             note = f"loss {now.loss:.3f}, same next token {now.agreement:.1%}"
             progress.update(task, completed=now.step, description=note)
     save_shadow(given.run, Shadow(config, network), base)
+    command = shlex.join(["python", "-m", "training.pretrain", *sys.argv[1:]])
+    (given.run / COMMAND).write_text(command + "\n", encoding="utf-8")
 
 
 def main() -> int:

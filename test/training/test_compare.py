@@ -83,12 +83,18 @@ def test_it_runs_stops_goes_on_and_reports(
     assert "English requests with plan and reply, 4 held out" in text
     assert text.count("python -m training.compare --clinc") == 2  # the two commands above
     result = json.loads(first.read_text())
-    first.write_text(json.dumps(result | {"processor": "another"}))
+    made = [{"processor": "another", "pretraining": f"python -m training.pretrain --steps {n}"} for n in (1, 2)]
+    first.write_text(json.dumps(result | made[0]))
     monkeypatch.setattr(sys, "argv", [*command, "--report"])
     assert compare.main() == 0
     again = json.loads((tmp_path / "out" / "compare.json").read_text())
     assert [row["method"] for row in again if "ms" not in row] == ["LoRA"]  # times of two machines are not averaged
-    assert f"of the runs on {processor()}" in (tmp_path / "out" / "compare.md").read_text()
+    text = (tmp_path / "out" / "compare.md").read_text()
+    assert f"of the runs on {processor()}" in text and "\npython -m training.pretrain --steps 1\n" in text
+    (tmp_path / "runs" / "of another shadow.json").write_text(json.dumps(result | made[1]))
+    assert compare.main() == 1
+    assert "training.pretrain --steps 1; python -m training.pretrain --steps 2" in capsys.readouterr().err
+    (tmp_path / "runs" / "of another shadow.json").unlink()
     monkeypatch.setattr(sys, "argv", [*command, "--epochs", "2", "--only", wanted[0]])
     assert compare.main() == 1
     assert "epochs 1, not 2" in capsys.readouterr().err
@@ -113,7 +119,7 @@ def test_what_is_missing_is_said(
 def test_the_plan_has_every_method_start_and_seed_once() -> None:
     runs = compare.planned([1, 2, 3], pretrained=True)
     names = [run.name for run in runs]
-    assert len(names) == len(set(names)) == 3 * (5 + 5 + 3) + 5 + 2
+    assert len(names) == len(set(names)) == 3 * (5 + 5 + 3) + 5 + 2 + 2
     apart = [run.name for seed in (1, 2, 3) for run in compare.planned([seed], pretrained=True)]
     assert sorted(apart) == sorted(names)  # several processes with a seed each do the same work
     assert {run.start for run in runs} == {"cut", "random", "pretrained"}

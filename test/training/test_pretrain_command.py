@@ -33,6 +33,7 @@ def test_a_run_is_interrupted_goes_on_and_leaves_a_shadow(
     assert pretrain.main() == 0  # done already
     third = load_shadow(tmp_path / "run", base).network.state_dict()
     assert all(torch.equal(second[name], third[name]) for name in second)
+    assert (tmp_path / "run" / pretrain.COMMAND).read_text().startswith("python -m training.pretrain --text ")
 
 
 def test_a_run_with_other_texts_or_a_damaged_state_is_refused_without_a_traceback(
