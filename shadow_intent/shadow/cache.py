@@ -24,7 +24,7 @@ class GrowingLayer(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Keys and values of new tokens (B, heads, T, head_dim) -> those of all tokens."""
+        """key_states and value_states of new tokens, (B, heads, T, head_dim) each -> those of all tokens."""
         if key_states.requires_grad:  # what a graph refers to must not be written over
             self._buffers = None
             return super().update(key_states, value_states)
@@ -115,6 +115,6 @@ class DualCache:
 
 
 def remember_prefix(cache: Cache, prefix_length: Tensor) -> None:
-    """Notes (B,), how long the prefix of each row is, for the turns to come."""
+    """Notes prefix_length (B,), real tokens of each row's prompt, for the turns to come."""
     tagged: Any = cache
     tagged.prefix_length = prefix_length

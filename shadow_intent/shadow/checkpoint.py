@@ -160,6 +160,9 @@ def fill(
 ) -> Shadow:
     """Loads every weight, or raises before any is touched; then takes the base's device and `dtype` or the base's.
 
+    Args:
+        weights: by name in the file, each of any shape; those of `shadow.parts()` are expected.
+
     Raises:
         CheckpointError: a weight is missing, left over or of another shape.
     """

@@ -68,7 +68,7 @@ class DetachedShadow(nn.Module):
         return self.pooled(self.embedding(input_ids), attention_mask)
 
     def pooled(self, inputs_embeds: Tensor, attention_mask: Tensor) -> Tensor:
-        """Pooled s0 (1), (B, d), of tokens already embedded: (B, T, d_s), as f reads them."""
+        """Pooled s0 (1), (B, d), of inputs_embeds (B, T, d_s), as f reads them; attention_mask (B, T) as `forward`."""
         return pool(self._state(inputs_embeds, attention_mask), attention_mask, self.config.pooling)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class DraftHead:
 
     Args:
         base: whose head it is.
-        ids: tokens that may be proposed; None: all.
+        ids: (rows,), tokens that may be proposed; None: all.
 
     Raises:
         ValueError: the head is offloaded, so that its rows cannot be read.
@@ -69,16 +69,16 @@ class DraftHead:
         self._bias = head.bias if head.bias is None or self._ids is None else head.bias.detach()[self._ids]
 
     def logits(self, state: Tensor) -> Tensor:
-        """s0 (1, d) -> (1, rows), on the device of s0: that of a sharded base's head may be another."""
+        """state, s0 (1, d) -> (1, rows), on the device of s0: that of a sharded base's head may be another."""
         there = state.to(self._rows.device, self._rows.dtype)
         return torch.nn.functional.linear(there, self._rows, self._bias).to(state.device)
 
     def token(self, row: Tensor) -> Tensor:
-        """The token that a row stands for, (1,) -> (1,)."""
+        """The token that row (1,) stands for, (1,)."""
         return row if self._ids is None else self._ids[row.to(self._ids.device)].to(row.device)
 
     def over_vocabulary(self, logits: Tensor) -> Tensor:
-        """(1, rows) -> (1, V), minus infinity at tokens that are never proposed."""
+        """logits (1, rows) -> (1, V), minus infinity at tokens that are never proposed."""
         if self._ids is None:
             return logits
         return logits.new_full((1, self._vocabulary), float("-inf")).index_copy(1, self._ids.to(logits.device), logits)
@@ -103,7 +103,7 @@ class Writer:
         """(1, V), of each token that the last pass wrote."""
 
     def begin(self, input_ids: Tensor, prefix_length: Tensor | None, cache: Cache | None) -> Speculation:
-        """Reads the prompt and writes the first token."""
+        """Reads the prompt, input_ids (1, T) with prefix_length (1,) or None, and writes the first token."""
         new = input_ids if cache is None else input_ids[:, cache.get_seq_length() :]
         if self._shadow.config.prefix_attention and prefix_length is None:
             begun = getattr(cache, "prefix_length", None)

@@ -105,7 +105,7 @@ class DetachedLanguage(nn.Module):
         self.head = head_of(base)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, prefix: Tensor | None = None) -> Tensor:
-        """input_ids (B, T), attention_mask (B, T), prefix (B, T) bool -> logits (B, T, V).
+        """input_ids (B, T), attention_mask (B, T), prefix (B, T) bool -> logits (B, T, V), head on s0 (1).
 
         Args:
             prefix: the tokens of the prompt, see `prefix_mask`; needed with prefix_attention and only then.

@@ -58,7 +58,7 @@ class Update(nn.Module):
         self.dropout = config.dropout if config.dialect == "paper" else 0.0
 
     def forward(self, hidden: Tensor, state: Tensor, norm: nn.Module | None) -> Tensor:
-        """hidden (B, T, d) out of the block, state (B, T, d), the dialect's norm -> next state (B, T, d)."""
+        """hidden (B, T, d) out of the block, state (B, T, d), the dialect's norm -> s of (7), (B, T, d)."""
         hidden = hidden.to(self.inner.weight.dtype)
         if norm is not None:
             hidden = norm(hidden)

@@ -261,7 +261,7 @@ def run(
 
 
 def make_mask(attention_mask: Tensor | None, past: int, length: int, device: torch.device) -> Mask:
-    """The mask of `length` new tokens after `past` cached ones; arguments as `run`."""
+    """The mask of `length` new tokens after `past` cached ones; attention_mask (B, past + T), as in `run`."""
     if attention_mask is None or bool(attention_mask.all()):
         if length == 1 or not past:
             return Mask(None, length > 1)

@@ -12,12 +12,12 @@ IGNORE = -100
 
 
 def label_loss(logits: Tensor, labels: Tensor, count: Tensor | int | None = None) -> Tensor:
-    """Mean cross entropy in nats over the labels that count; 0 (with a graph) when none does.
+    """Mean cross entropy, CE of (8) and (9), in nats over the labels that count; 0 (with a graph) when none does.
 
     Args:
         logits: (..., C).
         labels: (...), class numbers or `IGNORE`.
-        count: what to divide by in place of their number, as over several batches of one step.
+        count: scalar, what to divide by in place of their number, as over several batches of one step.
 
     Returns:
         A scalar, in float32.
@@ -58,7 +58,7 @@ def distillation_loss(student: Tensor, teacher: Tensor, count: Tensor | int | No
 
     Args:
         student, teacher: (N, C) logits.
-        count: what to divide by in place of N.
+        count: scalar, what to divide by in place of N.
 
     Returns:
         A scalar, in float32.
@@ -84,7 +84,7 @@ def language_loss(
         labels: (B, T), token ids or `IGNORE`, not shifted.
         head: the base's, frozen.
         config: its lambda_ and distill.
-        count: labels of the whole step, when this is only one of its batches.
+        count: scalar, labels of the whole step, when this is only one of its batches.
 
     Returns:
         A scalar, in float32.
@@ -115,7 +115,7 @@ def class_loss(
         logits, shadow_logits: (B, C), of the attached model and of the shadow.
         labels: (B,), class numbers or `IGNORE`.
         config: its lambda_of_classes and distill.
-        count: labels of the whole step, when this is only one of its batches.
+        count: scalar, labels of the whole step, when this is only one of its batches.
 
     Returns:
         A scalar, in float32.
@@ -133,7 +133,7 @@ def check_labels(labels: Tensor, input_ids: Tensor, shadows: int, logits_to_keep
         labels: (B, T) or (B,).
         input_ids: (B, T).
         shadows: how many read them.
-        logits_to_keep: how many last positions get logits, or which; 0: all.
+        logits_to_keep: scalar, how many last positions get logits, or (n,), which; 0: all.
     """
     if shadows > 1:
         raise ValueError("labels were given with several shadows; train one at a time, each has its own loss")

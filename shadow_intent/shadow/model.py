@@ -85,7 +85,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             prefix_length: (B,), real tokens of the prompt. Needed with `prefix_attention`, refused without.
             shadow: which one, or one per row; None: the one in use.
             shadow_rows: (B,), with a tuple of shadows: which of them each row has.
-            num_items_in_batch: labels of a whole training step, to divide the loss by, as `Trainer` gives it.
+            num_items_in_batch: scalar, labels of a whole training step, to divide the loss by, as `Trainer` gives it.
             shadow_state: s0 of these tokens, (B, T, d), when it is known and in the shadow's cache already.
             kwargs: handed to the base; return_dict=False gives a tuple, as of transformers.
 
@@ -143,7 +143,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
             attention_mask: (B, T), 1 at real tokens, padding on either side; None: all are real.
             labels: (B,), -100 where they do not count.
             shadow: which one; None: the one in use.
-            num_items_in_batch: labels of a whole training step, to divide the loss by.
+            num_items_in_batch: scalar, labels of a whole training step, to divide the loss by.
 
         Returns:
             Logits of both heads, (B, num_labels) each, and with labels the loss, nats.

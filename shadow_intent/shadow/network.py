@@ -77,7 +77,7 @@ class ShadowNetwork(nn.Module):
             own_embedding: copy the token table too, to be trained, instead of referring to the base's.
 
         Returns:
-            f of the base's width, (B, T) -> (B, T, d), with P the identity.
+            f of the base's width, (B, T) -> (B, T, d), with P of (1) the identity.
 
         Raises:
             ValueError: more blocks than the base has, or a shadow is attached to it.
@@ -130,8 +130,8 @@ class ShadowNetwork(nn.Module):
     ) -> ShadowNetwork:
         """A smaller pretrained causal LM over the base's vocabulary.
 
-        P starts where the base's head on s0 comes closest to the model's own head; how close stands in `alignment`. The
-        weights of `model` are copied, so it stays usable.
+        P of (1) starts where the base's head on s0 comes closest to the model's own head; how close stands in
+        `alignment`. The weights of `model` are copied, so it stays usable.
 
         Args:
             tokenizers: of model and base, to check that every id is the same token in both. Their tables may then
@@ -171,7 +171,7 @@ class ShadowNetwork(nn.Module):
         return network.like(table_of(base).weight)
 
     def like(self, weight: Tensor) -> ShadowNetwork:
-        """Takes the type and device of `weight`; returns itself."""
+        """Takes the type and device of `weight`, of any shape; returns itself."""
         cast_weights(self, weight.dtype)
         return self.to(weight.device)
 

@@ -113,7 +113,7 @@ class BackboneNames:
         return f"{self.prefix}{self._table}.weight"
 
     def read(self, weights: dict[str, Tensor], own: bool) -> dict[str, Tensor]:
-        """Takes f's weights out of `weights`, under the names they have in a `Shadow`."""
+        """Takes f's weights out of `weights`, each of any shape, under the names they have in a `Shadow`."""
         table = weights.pop(self.table, None)
         found = {key: weights.pop(key) for key in list(weights) if key.startswith(self.prefix)}
         ours = {f"network.backbone.{key.removeprefix(self.prefix)}": value for key, value in found.items()}
@@ -130,7 +130,7 @@ class BackboneNames:
 
 
 def join_gated(transform: Tensor, gate: Tensor) -> Tensor:
-    """First matrices (w, d) or biases (w,) of T and G as the one that `Update` has."""
+    """transform and gate, first matrices (w, d) or biases (w,) of T and G, as the one that `Update` has."""
     return torch.cat([transform, gate])
 
 
@@ -141,7 +141,7 @@ def split_gated(update: Update, name: str) -> tuple[Tensor, Tensor]:
 
 
 def stored(weights: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
-    """Weights as safetensors wants them."""
+    """Copies of `weights`, by name, each of any shape, on the CPU as safetensors wants them."""
     return {key: value.detach().to("cpu", dtype).contiguous().clone() for key, value in weights.items()}
 
 

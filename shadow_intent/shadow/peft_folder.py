@@ -67,7 +67,7 @@ def load_peft(
     backbone: PreTrainedConfig | None = None,
     dtype: torch.dtype | None = None,
 ) -> Shadow:
-    """Reads a folder written by `save_pretrained` of a `peft` model.
+    """Reads a folder of `peft` >= 0.21: adapter_config.json and adapter_model.safetensors of `save_pretrained`.
 
     Args:
         base: the causal LM it was trained on, or the one with the same decoder when it was trained to classify.
@@ -125,7 +125,7 @@ def save_peft(
     dtype: torch.dtype | None = None,
     shadow_model: str | None = None,
 ) -> None:
-    """Writes a folder that `PeftModel.from_pretrained` loads, over the causal LM or, with heads, the classifier.
+    """Writes what `PeftModel.from_pretrained` of `peft` >= 0.21 loads, over the causal LM or, with heads, classifier.
 
     Args:
         base: what the shadow was trained for.

@@ -114,7 +114,7 @@ class Progress:
 
 
 class Pretraining:
-    """One run; iterate over `run()`.
+    """One run, which trains f and P of (1) by the objective of each `Stage`; iterate over `run()`.
 
     Args:
         network: trained in place.

@@ -37,7 +37,7 @@ def inner_config(values: dict[str, Any]) -> PreTrainedConfig:
 
 
 def load_projected(path: str | Path, base: PreTrainedModel, dtype: torch.dtype | None = None) -> ShadowNetwork:
-    """f and P from a folder; the head in it is that of the base, and not read.
+    """f and P of (1) from a `shadow-peft` 0.1.1 folder; the head in it is that of the base, and not read.
 
     Args:
         base: whose head will read s0 (1), and whose width and device f gets.
@@ -73,7 +73,7 @@ def load_projected(path: str | Path, base: PreTrainedModel, dtype: torch.dtype |
 def save_projected(
     path: str | Path, network: ShadowNetwork, base: PreTrainedModel, dtype: torch.dtype | None = None
 ) -> None:
-    """Writes f with its token table, P of (1) (the identity where widths agree) and the base's head.
+    """Writes a `shadow-peft` 0.1.1 folder: f with its token table, P of (1) (or the identity) and the base's head.
 
     Args:
         base: lends its output head, (V, d).

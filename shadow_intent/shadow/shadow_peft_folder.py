@@ -66,7 +66,7 @@ def load_shadow_peft(
     backbone: PreTrainedConfig | None = None,
     dtype: torch.dtype | None = None,
 ) -> Shadow:
-    """Reads a folder written by `shadow_peft`'s `save_pretrained`.
+    """Reads a folder written by the `save_pretrained` of `shadow-peft` 0.1.1.
 
     Args:
         base: the causal LM it was trained on, or the one with the same decoder when it was trained to classify.
@@ -124,7 +124,7 @@ def save_shadow_peft(
     dtype: torch.dtype | None = None,
     explicit: bool = False,
 ) -> None:
-    """Writes a folder that `shadow_peft`'s `from_pretrained` loads.
+    """Writes a folder that the `from_pretrained` of `shadow-peft` 0.1.1 loads.
 
     Args:
         base: what the shadow was trained for.

@@ -29,12 +29,12 @@ from .parts import ShadowParts
 
 
 class Speculator:
-    """Generates with an attached model, one sequence at a time.
+    """Generates with an attached model, one sequence at a time: speculative decoding (Leviathan et al. 2023).
 
     Args:
         model: in evaluation mode.
-        draft_ids: tokens the shadow may propose, such as the frequent ones: it then reads only their rows of the output
-            head. None: all. Which ones are drafted changes nothing in what is written.
+        draft_ids: (rows,), tokens the shadow may propose, such as the frequent ones: it then reads only their rows of
+            the output head. None: all. Which ones are drafted changes nothing in what is written.
         longest: most tokens of a draft.
         length: always draft that many instead of adapting.
         costs: see `Costs`.

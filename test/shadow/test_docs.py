@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 import torch
 from tiny import make_batch, make_llama
 from tokenizers import Tokenizer, models, pre_tokenizers
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from shadow_intent import shadow
 from shadow_intent.shadow import load_shadow
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "shadowpeft.md"
@@ -72,7 +74,7 @@ def public(node: ast.Module | ast.ClassDef) -> Iterator[tuple[ast.FunctionDef, s
             yield from public(child)
         elif isinstance(child, ast.FunctionDef):
             made = child.name in ("__init__", "__post_init__")
-            told = ast.get_docstring(node if made else child) or ""
+            told = "\n".join(ast.get_docstring(part) or "" for part in ((node, child) if made else (child,))).strip()
             if made or not child.name.startswith("_"):
                 yield child, told
 
@@ -88,3 +90,31 @@ def test_what_is_public_says_its_errors_and_shapes(file: Path) -> None:
         gives = ast.unparse(function.returns) if function.returns else ""
         shaped = re.search(r"\([\w.*' ]+,[^)]*\)|[Ss]calar|As that of", told)
         assert not gives.startswith("Tensor") or shaped, f"{where} does not say the shape of what it returns"
+
+
+def shaped(argument: str, told: str) -> bool:
+    """Whether a line names the argument beside a shape or another docstring, or all are said to be another's."""
+    if re.search(r"^As (that of )?`|[Aa]rguments as `|Same arguments", told):
+        return True
+    lines = [line for line in told.splitlines() if re.search(rf"\b{argument}\b", line)]
+    shape = r"\([\w.*+' ]+,[^)]*\)|\(\.\.\.\)|[Ss]calar|any shape|[Ss]ee `|[Aa]s (in |that of )?`"
+    return any(re.search(shape, line) for line in lines)
+
+
+@pytest.mark.parametrize("file", sorted(LIBRARY.glob("*.py")), ids=lambda file: file.stem)
+def test_what_is_public_says_the_shapes_it_takes(file: Path) -> None:
+    for function, told in public(ast.parse(file.read_text(encoding="utf-8"))):
+        given = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
+        tensors = [a.arg for a in given if a.annotation and re.search(r"\bTensor\b", ast.unparse(a.annotation))]
+        missing = [name for name in tensors if not shaped(name, told)]
+        assert not missing, f"{file.name}:{function.lineno}: {function.name} does not say the shape of {missing}"
+
+
+def test_forwards_and_losses_cite_their_equation() -> None:
+    exported = {name: getattr(shadow, name) for name in shadow.__all__}
+    modules = [made for made in exported.values() if inspect.isclass(made) and issubclass(made, nn.Module)]
+    forwards = [made.forward for made in modules if "forward" in vars(made)]
+    losses = [made for name, made in exported.items() if name.endswith("_loss")]
+    assert forwards and losses
+    for function in forwards + losses:
+        assert re.search(r"\(\d\)|No part of the paper", function.__doc__ or ""), function.__qualname__
