@@ -27,7 +27,8 @@ def align_heads(large: Tensor, small: Tensor, dtype: torch.dtype | None = None, 
     P = pinv(W_large) W_small by least squares in float64. The heads are read `rows` tokens at a time: beside them only
     two matrices of d x d and d x d_s are held. Rounding to 16 bits can make a least-squares solution of an
     ill-conditioned head worse than none (an error above 1), so the error is measured after rounding, small singular
-    values are left out where that is better, and the result is scaled by its own optimal factor.
+    values are left out where that is better, and the result is scaled by its own optimal factor. A solution too large
+    for `dtype` is passed over; where all are, the weight is zero and the error 1.
 
     Args:
         large: (V, d) head of the base.
@@ -63,7 +64,7 @@ def align_heads(large: Tensor, small: Tensor, dtype: torch.dtype | None = None, 
         if error > 1.0:  # rounding made it worse than nothing
             weight = (weight * factor).to(dtype)
             error, _ = _error(weight, large, small, norm, rows)
-        if error < best.error:
+        if error < best.error and bool(weight.isfinite().all()):  # it may be too large for 16 bits
             best = Alignment(weight, error)
     return best
 
