@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 import torch
-from tiny import BLOCKS, VOCABULARY, Build, agreeable, make_llama
+from tiny import BLOCKS, VOCABULARY, Build, agreeable, excite, make_llama
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from shadow_intent.shadow import Speculator
+from shadow_intent.shadow import ShadowedModel, Speculator
 from shadow_intent.shadow.drafting import DraftHead, Writer, judge_sample
 
 NEW = 14
@@ -80,33 +80,66 @@ class Two(LogitsProcessor):
 
     allowed = torch.tensor([3, 7])
 
+    def __init__(self, factor: float = 6.0) -> None:
+        self.factor = factor
+
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        return torch.full_like(scores, float("-inf")).index_copy(1, self.allowed, 6 * scores[:, self.allowed])
+        return torch.full_like(scores, float("-inf")).index_copy(1, self.allowed, self.factor * scores[:, self.allowed])
+
+
+def exact_shares(model: ShadowedModel, prompt: Tensor, two: Two, count: int) -> dict[tuple[int, ...], float]:
+    """The probability of each answer of `count` tokens."""
+    exact = {}
+    for answer in itertools.product(two.allowed.tolist(), repeat=count):
+        ids = torch.cat([prompt, torch.tensor([answer])], dim=1)
+        with torch.no_grad():
+            told = model(ids).logits[0, prompt.shape[1] - 1 : -1, two.allowed]
+        rows = (two.factor * told).softmax(-1)
+        exact[answer] = rows[range(count), [int(token == two.allowed[1]) for token in answer]].prod().item()
+    return exact
+
+
+def chi_square(seen: Counter[tuple[int, ...]], exact: dict[tuple[int, ...], float]) -> float:
+    expected = {answer: seen.total() * share for answer, share in exact.items()}
+    return sum((seen[answer] - count) ** 2 / count for answer, count in expected.items())
 
 
 def test_samples_have_the_distribution_of_the_model(trained: Build) -> None:
     """Pairs of tokens after a prompt, against their exact probabilities."""
     torch.manual_seed(5)
     model = agreeable(trained(make_llama(), num_layers=2))
-    prompt, allowed = torch.randint(1, VOCABULARY, (1, 4)), Two.allowed
-
-    exact = {}
-    for pair in itertools.product((3, 7), repeat=2):
-        ids = torch.cat([prompt, torch.tensor([pair])], dim=1)
-        with torch.no_grad():
-            rows = (6 * model(ids).logits[0, 3:-1][:, allowed]).softmax(-1)
-        exact[pair] = rows[torch.arange(2), torch.tensor([int(token == 7) for token in pair])].prod().item()
+    prompt, two = torch.randint(1, VOCABULARY, (1, 4)), Two()
+    exact = exact_shares(model, prompt, two, 2)
     generator, speculator = torch.Generator().manual_seed(1), Speculator(model, length=1)
     seen: Counter[tuple[int, ...]] = Counter()
     for _ in range(150):
         result = speculator.generate(
-            prompt, max_new_tokens=3, do_sample=True, logits_processor=LogitsProcessorList([Two()]), generator=generator
+            prompt, max_new_tokens=3, do_sample=True, logits_processor=LogitsProcessorList([two]), generator=generator
         )
         assert result.drafted == 1  # the second of the three
         seen[tuple(result.tokens[0, 4:6].tolist())] += 1
-    statistic = sum((seen[pair] - 150 * share) ** 2 / (150 * share) for pair, share in exact.items())
     assert max(exact.values()) - min(exact.values()) > 0.05  # not all the same
-    assert statistic < 16.3  # chi-square with 3 degrees of freedom, p = 0.001
+    assert chi_square(seen, exact) < 16.3  # 3 degrees of freedom, p = 0.001
+
+
+def test_drafts_of_several_tokens_and_the_one_after_them_have_it_too(trained: Build) -> None:
+    """A shadow that often errs, and not the same at both places of a draft."""
+    torch.manual_seed(8)
+    model = trained(make_llama(), num_layers=2)
+    excite(model.network, 1.5)
+    prompt, two = torch.randint(1, VOCABULARY, (1, 4)), Two(2.0)
+    exact = exact_shares(model, prompt, two, 4)
+    generator, speculator = torch.Generator().manual_seed(1), Speculator(model, length=2)
+    seen: Counter[tuple[int, ...]] = Counter()
+    passes: Counter[int] = Counter()
+    for _ in range(600):
+        result = speculator.generate(
+            prompt, max_new_tokens=4, do_sample=True, logits_processor=LogitsProcessorList([two]), generator=generator
+        )
+        passes[result.passes] += 1
+        seen[tuple(result.tokens[0, 4:].tolist())] += 1
+    assert min(passes[1], 600 - passes[1]) > 50  # both drafted tokens taken, and not
+    assert chi_square(seen, exact) < 37.7  # 15 degrees of freedom, p = 0.001
 
 
 @pytest.mark.parametrize("draft_ids", [[3, 9], [5]], ids=["one allowed", "none allowed"])
