@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from tiny import BLOCKS, WIDTH, Batch, Build, excite, make_llama
+from tiny import BLOCKS, WIDTH, Batch, Build, excite, make_gpt2, make_llama
 from transformers import PreTrainedModel
 
 from shadow_intent.shadow import Adapters, Shadow, ShadowConfig, ShadowedModel, ShadowNetwork, attach
@@ -23,12 +24,16 @@ def another(base: PreTrainedModel, sizes: dict[str, int] | None = None, **settin
     return Shadow(config, ShadowNetwork.random(base, config, **(sizes or {})), adapters).eval()
 
 
-@pytest.fixture
-def two(llama: PreTrainedModel, trained: Build) -> ShadowedModel:
-    other = another(llama)
-    model = trained(llama)
+def with_another(base: PreTrainedModel, trained: Build) -> ShadowedModel:
+    other = another(base)
+    model = trained(base)
     model.add("other", other)
     return model
+
+
+@pytest.fixture
+def two(llama: PreTrainedModel, trained: Build) -> ShadowedModel:
+    return with_another(llama, trained)
 
 
 def alone(model: ShadowedModel, name: str, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -154,8 +159,10 @@ def test_the_state_dict_holds_shadows_alone_and_loads(two: ShadowedModel, left_b
         two.load_state_dict({name: weight for name, weight in state.items() if "norm" not in name})
 
 
-def test_hot_swap_under_load(two: ShadowedModel) -> None:
+@pytest.mark.parametrize("make", [make_llama, make_gpt2], ids=["in the block loop", "in the base's own forward"])
+def test_hot_swap_under_load(make: Callable[[], PreTrainedModel], trained: Build) -> None:
     """Every answer is wholly that of the shadow its call began with, whatever is swapped meanwhile."""
+    two = with_another(make(), trained)
     ids = torch.randint(1, 60, (1, 6))
     first, second = two.shadow_named("default"), two.shadow_named("other")
     answers = {tuple(two.generate(ids, shadow=one, **OPTIONS)[0].tolist()) for one in (first, second)}
