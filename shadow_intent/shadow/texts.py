@@ -141,7 +141,9 @@ def dataset_texts(name: str, split: str = "train", field: str = "text") -> Itera
 
 
 class SampledBlocks:
-    """Text that the base writes itself, for when there is none: sampled from a random first token on.
+    """Text that the base writes itself, for when there is none: sampled from a random first token on, without end.
+
+    From the base's own distribution, whatever its `generation_config` says, but for the tokens that end a text.
 
     Args:
         base: in evaluation mode.
@@ -165,16 +167,17 @@ class SampledBlocks:
     def _sample(self, group: int) -> Tensor:
         """(together, T)"""
         model: Any = self._base
+        ends = model.generation_config.eos_token_id  # one, several or none
         with torch.random.fork_rng():
             torch.manual_seed(self._seed + 7919 * group)
             first = torch.randint(model.config.vocab_size, (self._together, 1)).to(model.device)
-            written: Tensor = model.generate(
-                first,
-                attention_mask=torch.ones_like(first),
-                do_sample=True,
-                top_k=0,
-                max_new_tokens=self._length - 1,
-                min_new_tokens=self._length - 1,
-                pad_token_id=0,
-            )
+            written, cache, new = first, None, first
+            for _ in range(self._length - 1):  # not `generate`, which obeys penalties and filters of the base's config
+                output = model(new, past_key_values=cache, use_cache=True)
+                cache = output.past_key_values
+                scores = output.logits[:, -1].to(first.device, torch.float32)  # (together, V)
+                if ends is not None:
+                    scores[:, ends] = float("-inf")
+                new = torch.multinomial(scores.softmax(-1), 1)
+                written = torch.cat([written, new], dim=1)
         return written.cpu()

@@ -155,6 +155,36 @@ def test_the_base_writes_its_own_text_the_same_every_time() -> None:
     assert not torch.equal(first[0], first[3])
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{"do_sample": True, "temperature": 1e-4}, {"repetition_penalty": 5.0}, {"suppress_tokens": list(range(2, 50))}],
+    ids=lambda setting: list(setting)[-1],
+)
+def test_the_base_s_settings_for_generating_change_nothing_in_its_own_text(setting: dict) -> None:
+    base = make_llama()
+    excite(base, 0.5)
+    first = list(itertools.islice(SampledBlocks(base, LENGTH)(0), 3))
+    base.generation_config.update(**setting)
+    again = list(itertools.islice(SampledBlocks(base, LENGTH)(0), 3))
+    assert torch.equal(torch.stack(again), torch.stack(first))
+
+
+@pytest.mark.parametrize("ends", [None, 7, [3, 7]], ids=str)
+def test_the_base_s_own_text_is_likely_to_it_and_does_not_end(ends: Any) -> None:
+    """A base that is almost sure of each next token."""
+    base = make_llama()
+    excite(base, 1.0)
+    base.lm_head.weight.data *= 50
+    base.generation_config.eos_token_id = ends
+    ids = torch.stack(list(itertools.islice(SampledBlocks(base, LENGTH, together=4)(0), 8)))
+    logits = base(ids).logits[:, :-1].detach()  # (8, T - 1, V)
+    if ends is not None:
+        assert not torch.isin(ids[:, 1:], torch.tensor(ends)).any()
+        assert torch.isin(logits.argmax(-1), torch.tensor(ends)).any()  # it would have
+        logits[..., ends] = -math.inf
+    assert logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).mean() > -0.5
+
+
 def test_texts_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("second")
     (tmp_path / "a.md").write_text("first")
