@@ -6,6 +6,7 @@ blocks of equal length (`texts`). f reads from left to right here, whatever atte
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from .decoders import decoder_of, head_of
+from .decoders import blocks_of, decoder_of, head_of
 from .network import ShadowNetwork
 
 STATE = "pretrain.pt"
@@ -123,8 +124,8 @@ class Pretraining:
         folder: keeps the state of the run; a run in the same folder goes on from it.
 
     Raises:
-        ValueError: the folder holds a run with other settings, with a network of other sizes or with other texts, or
-            what it holds is damaged.
+        ValueError: the folder holds a run with other settings, with a network of other sizes, with other texts or over
+            another base, or what it holds is damaged.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class Pretraining:
     ) -> None:
         self.network, self.base, self.blocks, self.config, self.folder = network, base.eval(), blocks, config, folder
         base.requires_grad_(False)
+        self._identity = _identity(base)
         self.step = 0
         groups = [
             {"params": [w for w in network.parameters() if w.ndim > 1], "weight_decay": config.weight_decay},
@@ -187,6 +189,7 @@ class Pretraining:
         state = {
             "config": asdict(self.config),
             "setting": self._setting(),
+            "base": self._identity,
             "step": self.step,
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -205,8 +208,9 @@ class Pretraining:
         file = self.folder / STATE
         with _reading(file):
             state = torch.load(file, map_location="cpu", weights_only=True)
-            theirs = state["config"] | state.get("setting", {})
+            theirs = state["config"] | state.get("setting", {}) | state.get("base", {})
         ours = asdict(self.config) | (self._setting() if "setting" in state else {})
+        ours |= self._identity if "base" in state else {}
         other = [
             f"{name}={theirs.get(name)}, not {ours.get(name)}"
             for name in ours | theirs
@@ -220,6 +224,20 @@ class Pretraining:
             self.network.load_state_dict(state["network"])
             self._optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]
+
+
+def _identity(base: PreTrainedModel) -> dict[str, Any]:
+    """Tells a base from others: its sizes, and a hash of the first values of each weight, whatever type they have."""
+    digest = hashlib.sha256()
+    for weight in base.parameters():
+        if not weight.is_meta:  # offloaded
+            digest.update(weight.flatten()[:64].to("cpu", torch.bfloat16).view(torch.uint8).numpy().tobytes())
+    return {
+        "base.kind": base.config.model_type,
+        "base.blocks": len(blocks_of(base)),
+        "base.head": tuple(head_of(base).weight.shape),
+        "base.weights": digest.hexdigest()[:12],
+    }
 
 
 @contextmanager

@@ -3,15 +3,18 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny import VOCABULARY, excite, make_llama
+from tiny import VOCABULARY, excite, make_gpt2, make_llama
+from transformers import PreTrainedModel
 
 from shadow_intent.shadow import PretrainConfig, Pretraining, ShadowConfig, ShadowNetwork, Stage, texts
+from shadow_intent.shadow.decoders import blocks_of
 from shadow_intent.shadow.pretrain import distillation
 from shadow_intent.shadow.texts import SampledBlocks, TextBlocks, folder_source, folder_texts
 
@@ -32,10 +35,19 @@ def text() -> list[str]:
     return ["the quick brown fox jumps over the lazy dog", "and the dog sleeps", "while the fox runs on and on"]
 
 
-def run(folder: Path, width: int = 24, blocks: Any = None, **settings: Any) -> Pretraining:
+def excited(make: Callable[[], PreTrainedModel] = make_llama) -> PreTrainedModel:
+    """The same one every time."""
     torch.manual_seed(2)
-    base = make_llama()
-    excite(base.model.layers, 0.3)
+    base = make()
+    excite(blocks_of(base), 0.3)
+    return base
+
+
+def run(
+    folder: Path, width: int = 24, blocks: Any = None, base: PreTrainedModel | None = None, **settings: Any
+) -> Pretraining:
+    base = base or excited()
+    torch.manual_seed(3)
     network = ShadowNetwork.random(base, ShadowConfig(), intermediate_size=width)
     stages = (Stage(10, 0.01, hidden=1.0), Stage(10, 0.005))
     config = PretrainConfig(stages, batch_size=2, save_every=4, **settings)
@@ -46,10 +58,10 @@ def run(folder: Path, width: int = 24, blocks: Any = None, **settings: Any) -> P
 def test_the_shadow_comes_to_say_what_the_base_says(tmp_path: Path, bf16: bool) -> None:
     training, autocast = run(tmp_path, bf16=bf16), set()
     training.network.backbone.layers[0].register_forward_pre_hook(
-        lambda *_: autocast.add(torch.is_autocast_enabled("cpu")) or None
+        lambda *_: autocast.add(torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")) or None
     )
     told = list(training.run())
-    assert autocast == {bf16}
+    assert autocast == {torch.bfloat16 if bf16 else False}
     assert len(told) == 20
     assert told[9].hidden < 0.7 * told[0].hidden
     assert told[-1].kl < 0.7 * told[0].kl
@@ -57,13 +69,14 @@ def test_the_shadow_comes_to_say_what_the_base_says(tmp_path: Path, bf16: bool) 
     assert told[-1].hidden != told[-1].hidden  # nan: no part of the second stage
 
 
-def test_an_interrupted_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
-    whole = [now.loss for now in run(tmp_path / "whole").run()]
-    first = [now.loss for now in run(tmp_path / "parts").run(limit=7)]
-    stopped = run(tmp_path / "parts").run()
+@pytest.mark.parametrize("make", [make_llama, make_gpt2], ids=["llama", "gpt2, with dropout"])
+def test_an_interrupted_run_goes_on_with_the_same_losses(tmp_path: Path, make: Callable[[], PreTrainedModel]) -> None:
+    whole = [now.loss for now in run(tmp_path / "whole", base=excited(make)).run()]
+    first = [now.loss for now in run(tmp_path / "parts", base=excited(make)).run(limit=7)]
+    stopped = run(tmp_path / "parts", base=excited(make)).run()
     second = [now.loss for now in itertools.islice(stopped, 5)]
     stopped.close()  # as when the process is interrupted
-    third = [now.loss for now in run(tmp_path / "parts").run()]
+    third = [now.loss for now in run(tmp_path / "parts", base=excited(make)).run()]
     assert first + second + third == pytest.approx(whole, abs=1e-6)
 
 
@@ -83,10 +96,25 @@ def test_another_network_or_other_texts_in_the_same_folder_are_refused(tmp_path:
         run(tmp_path, blocks=SampledBlocks(make_llama(), LENGTH))
 
 
-def test_a_state_without_network_and_texts_goes_on_and_blocks_without_identity_do_too(tmp_path: Path) -> None:
+def test_another_base_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    list(run(tmp_path).run(limit=1))
+    other = excited()
+    other.model.layers[1].mlp.up_proj.weight.data[0] *= 1.1  # as a merged adapter changes it
+    with pytest.raises(ValueError, match=r"other settings \(base.weights=[0-9a-f]{12}, not [0-9a-f]{12}\); give these"):
+        run(tmp_path, base=other)
+    other = excited()
+    other.model.layers = other.model.layers[:3]
+    with pytest.raises(ValueError, match=r"\(base.blocks=4, not 3; base.weights="):
+        run(tmp_path, base=other)
+    assert run(tmp_path, base=excited().bfloat16()).step == 1  # the same one in another type
+    other.model.layers[2].to("meta")  # as an offloaded block is
+    assert run(tmp_path / "offloaded", base=other).step == 0
+
+
+def test_a_state_without_network_texts_and_base_goes_on_and_blocks_without_identity_do_too(tmp_path: Path) -> None:
     list(run(tmp_path).run(limit=1))
     state = torch.load(tmp_path / "pretrain.pt", weights_only=True)
-    del state["setting"]
+    del state["setting"], state["base"]
     torch.save(state, tmp_path / "pretrain.pt")
     plain = run(tmp_path, blocks=lambda skip: TextBlocks(text, Letters(), LENGTH)(skip))
     list(plain.run(limit=1))
