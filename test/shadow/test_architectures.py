@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, attach, load_shadow, save_shadow
-from shadow_intent.shadow.decoders import field_of
+from shadow_intent.shadow.decoders import blocks_of, field_of
 
 TOKENS = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
 WIDE = {"hidden_size": WIDTH, "num_hidden_layers": BLOCKS, "num_attention_heads": 4}
@@ -92,6 +92,19 @@ def test_a_cut_of_all_blocks_is_the_decoder(config: PreTrainedConfig, own: bool,
         if not getattr(config, "alibi", False):  # a prefix of no tokens is causal attention, by another mask
             nothing = torch.zeros_like(real)
             torch.testing.assert_close(network(ids, mask, nothing, where)[real], expected[real], **CLOSE)
+
+
+@ARCHITECTURES
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@torch.inference_mode()
+def test_a_cut_of_fewer_blocks_is_the_decoder_without_the_others(config: PreTrainedConfig, blocks: int) -> None:
+    base = make(config)
+    excite(base, 0.1)
+    network = ShadowNetwork.cut(base, ShadowConfig(num_layers=blocks)).eval()
+    del blocks_of(base)[blocks:]
+    ids, mask = make_batch("right")
+    expected = base.get_decoder()(ids, attention_mask=mask).last_hidden_state
+    torch.testing.assert_close(network(ids, mask)[mask.bool()], expected[mask.bool()], **CLOSE)
 
 
 @ARCHITECTURES
