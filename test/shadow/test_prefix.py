@@ -8,6 +8,7 @@ from tiny import Batch, Build
 from transformers import PreTrainedModel
 
 from shadow_intent.shadow import ClassifierHeads, DetachedShadow, ShadowConfig, prefix_mask
+from shadow_intent.shadow.prefix import attention_bias
 
 
 def other_token(ids: torch.Tensor, position: int) -> torch.Tensor:
@@ -20,6 +21,19 @@ def test_prefix_mask_counts_real_tokens_from_either_side() -> None:
     mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 0]])
     expected = torch.tensor([[0, 0, 1, 1, 0], [1, 1, 1, 0, 0]], dtype=torch.bool)
     assert torch.equal(prefix_mask(mask, torch.tensor([2, 3])), expected)
+
+
+def test_a_window_bounds_what_is_seen_in_both_directions() -> None:
+    """By hand: queries down, keys across; the second row has padding on the left."""
+    mask = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 1, 1]])
+    prefix = torch.tensor([[1, 1, 1, 0, 0], [0, 1, 1, 0, 0]], dtype=torch.bool)
+    everywhere = [["11100", "11100", "11100", "11110", "11111"], ["01100", "01100", "01100", "01110", "01111"]]
+    near = [["11000", "11100", "01100", "00110", "00011"], ["01000", "01100", "01100", "00110", "00011"]]
+    for window, rows in ((None, everywhere), (2, near)):
+        seen = torch.tensor([[[int(mark) for mark in query] for query in row] for row in rows], dtype=torch.bool)
+        bias = attention_bias(mask, prefix, torch.float16, window)
+        assert bias.shape == (2, 1, 5, 5)
+        assert torch.equal(bias[:, 0], torch.zeros(2, 5, 5).half().masked_fill(~seen, torch.finfo(torch.float16).min))
 
 
 def test_a_late_prompt_token_reaches_an_early_one(base: PreTrainedModel, left_batch: Batch, trained: Build) -> None:
