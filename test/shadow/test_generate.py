@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from tiny import BLOCKS, VOCABULARY, WIDTH, Batch, Build, excite
+from tiny import BLOCKS, VOCABULARY, WIDTH, Batch, Build, excite, make_gpt2, make_llama, make_small
 from transformers import (
     DynamicCache,
     GPT2Config,
@@ -28,6 +30,11 @@ SETTINGS = pytest.mark.parametrize(
     ],
     ids=["paper", "peft", "paper-prefix", "peft-prefix"],
 )
+
+
+def small_gpt2() -> PreTrainedModel:
+    """Half as wide as the others."""
+    return GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, n_embd=16, n_layer=3, n_head=4, n_positions=64)).eval()
 
 
 @SETTINGS
@@ -156,19 +163,28 @@ def test_untrained_generates_what_the_base_generates(base: PreTrainedModel, left
     assert torch.equal(model.generate(ids, **options), expected)
 
 
-def test_blocks_may_be_called_h_and_the_shadow_may_be_another_model(left_batch: Batch) -> None:
+@pytest.mark.parametrize(
+    ("make", "make_other"),
+    [(make_gpt2, small_gpt2), (make_llama, small_gpt2), (make_gpt2, make_small)],
+    ids=["gpt2 over gpt2", "gpt2 over llama", "llama over gpt2"],
+)
+def test_blocks_may_be_called_h_and_the_shadow_may_be_another_model(
+    left_batch: Batch, make: Callable[[], PreTrainedModel], make_other: Callable[[], PreTrainedModel]
+) -> None:
     ids, mask = left_batch
-    sizes = {"vocab_size": VOCABULARY, "n_head": 4, "n_positions": 64, "bos_token_id": None, "eos_token_id": None}
-    base = GPT2LMHeadModel(GPT2Config(n_embd=WIDTH, n_layer=BLOCKS, **sizes)).eval()
-    small = GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=3, **sizes)).eval()
+    base, small = make(), make_other()
+    excite(small, 0.1)
     options = {"attention_mask": mask, "max_new_tokens": NEW, "do_sample": False, "pad_token_id": 0}
     expected = base.generate(ids, **options)
     model = attach(base, ShadowNetwork.explicit(small, base, same_vocabulary=True), ShadowConfig()).eval()
     assert torch.equal(model.generate(ids, **options), expected)
     excite(model.adapters)
-    cached = model.generate(ids, **options)
-    assert not torch.equal(cached, expected)
-    assert torch.equal(cached, model.generate(ids, use_cache=False, **options))
+    options |= {"return_dict_in_generate": True, "output_logits": True}
+    cached, uncached = (model.generate(ids, use_cache=use_cache, **options) for use_cache in (True, False))
+    assert not torch.equal(cached.sequences, expected)
+    assert torch.equal(cached.sequences, uncached.sequences)
+    for one, other in zip(cached.logits, uncached.logits, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
 def test_a_cache_of_the_bare_base_is_refused(llama: PreTrainedModel, trained: Build) -> None:
