@@ -80,6 +80,18 @@ def test_an_interrupted_run_goes_on_with_the_same_losses(tmp_path: Path, make: C
     assert first + second + third == pytest.approx(whole, abs=1e-6)
 
 
+def test_gradients_are_clipped_matrices_alone_decay_and_the_base_is_frozen(tmp_path: Path) -> None:
+    training = run(tmp_path, weight_decay=0.5)
+    training.network.backbone.norm.weight.data *= 10  # far from the base: large gradients
+    list(training.run(limit=1))
+    optimizer = torch.load(tmp_path / "pretrain.pt", weights_only=True)["optimizer"]
+    means = {number: state["exp_avg"] for number, state in optimizer["state"].items()}  # a tenth of the gradients
+    assert torch.stack([mean.norm() for mean in means.values()]).norm() == pytest.approx(0.1, rel=1e-4)
+    for group in optimizer["param_groups"]:
+        assert {means[number].ndim > 1 for number in group["params"]} == {group["weight_decay"] == 0.5}
+    assert not any(weight.requires_grad for weight in training.base.parameters())
+
+
 def test_another_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     list(run(tmp_path).run(limit=1))
     with pytest.raises(ValueError, match=r"other settings \(weight_decay=0.01, not 0.5; seed=0, not 3\)"):
