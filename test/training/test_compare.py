@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -163,6 +165,44 @@ def test_intervals_by_hand() -> None:
     assert half == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
     assert math.isnan(compare.interval([1.0])[1])
     assert compare.interval([1.0, 2.0] * 4)[1] == pytest.approx(2.3646 * math.sqrt(2 / 7) / math.sqrt(8), rel=1e-4)
+
+
+def test_a_row_is_the_mean_over_seeds_of_one_alpha() -> None:
+    shared = {"task": "intents", "method": "shadow", "shots": 20, "tests": 9, "weights": 7, "train_seconds": 5.0}
+    accuracy = {(1.0, 1): 80.0, (1.0, 2): 84.0, (0.5, 1): 60.0, (0.5, 2): 70.0}
+    results = [
+        {**shared, "alpha": alpha, "seed": seed, "attached": {"accuracy": found}, "detached": {"accuracy": found - 9}}
+        for (alpha, seed), found in accuracy.items()
+    ]
+    rows = {(row["alpha"], row["path"]): row for row in compare.summarise(results)}
+    means = {(1.0, "attached"): 82.0, (1.0, "detached"): 73.0, (0.5, "attached"): 65.0, (0.5, "detached"): 56.0}
+    assert {key: row["accuracy"] for key, row in rows.items()} == means
+    assert {row["seeds"] for row in rows.values()} == {2}
+    half = 12.7062  # of Student's t with one degree of freedom, times the standard error
+    assert rows[1.0, "attached"]["accuracy_95"] == pytest.approx(half * 2.0, rel=1e-4)
+    assert rows[0.5, "detached"]["accuracy_95"] == pytest.approx(half * 5.0, rel=1e-4)
+    assert (rows[0.5, "attached"]["weights"], rows[0.5, "attached"]["weights_95"]) == (7.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"task": "replies"},
+        {"method": "LoRA"},
+        {"shots": 0},
+        {"start": "random"},
+        {"update": False},
+        {"rank": 8},
+        {"alpha": 0.5},
+        {"aim": "drafts"},
+    ],
+    ids=str,
+)
+def test_runs_that_differ_in_more_than_the_seed_are_not_averaged(other: dict[str, Any]) -> None:
+    one = {**asdict(Run("intents", "shadow", 1, 20)), "tests": 9, "weights": 7, "attached": {"accuracy": 80.0}}
+    rows = compare.summarise([one, {**one, **other, "attached": {"accuracy": 60.0}}])
+    assert sorted(row["accuracy"] for row in rows) == [60.0, 80.0]
+    assert {row["seeds"] for row in rows} == {1}
 
 
 def test_a_pretrained_shadow_of_another_depth_is_refused(tiny_base: Path, tmp_path: Path) -> None:
