@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import torch
 from tiny import BLOCKS, VOCABULARY, Build, make_llama
 
-from benchmarks import attached, contestants, side_by_side
+from benchmarks import attached, contestants, side_by_side, speculating
 from benchmarks.speculating import break_even, speculate
 from shadow_intent.shadow import Costs, Speculator
 
@@ -99,3 +100,30 @@ def test_speculation_says_how_much_was_drafted_before_each_pass(trained: Build) 
     assert max(row["lengths"]) == "2"
     assert row["same_as_one_by_one"] == 2
     attached.show({"bases": {}, "speculation": {"replies": row}})
+
+
+@pytest.mark.parametrize("length", [2, 0])
+@torch.inference_mode()
+def test_figures_of_speculation_by_hand(length: int, trained: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two texts of 9 tokens. Seconds of each: attached, base, speculating."""
+    seconds = iter([3.0, 1.0, 1.5, 5.0, 3.0, 0.5])
+
+    def timed(action: Callable[[], Any]) -> float:
+        action()
+        return next(seconds)
+
+    monkeypatch.setattr(speculating, "cpu_time", timed)
+    model = trained(make_llama(), num_layers=BLOCKS)
+    texts = [[1, 2, 3, 4], [5, 6, 7]]
+    row: dict[str, Any] = speculate(make_llama(), model, Speculator(model, length=length), texts, 9, VOCABULARY + 1)
+    assert row["ratio_to_base"] == 0.5  # 2 s over 4 s
+    assert row["attached_ratio_to_base"] == 2.0  # 8 s over 4 s
+    assert row["ms_per_token"] == {"base": 222.22, "attached": 444.44, "speculating": 111.11}  # 18 tokens
+    # the first token of a text comes with its prompt, and each pass writes one more than it accepts
+    accepted = 16 - row["passes"]
+    assert row["tokens_per_pass"] == round(16 / row["passes"], 2)
+    if length:
+        assert 0 < accepted < row["drafted"] < 18 * length
+        assert row["acceptance"] == round(accepted / row["drafted"], 3)
+    else:
+        assert (accepted, row["drafted"], row["acceptance"]) == (0, 0, None)

@@ -164,6 +164,26 @@ def test_calibration_measures_and_leaves_nothing_behind(trained: Build) -> None:
     assert torch.equal(speculator.generate(prompt, max_new_tokens=NEW).tokens, expected)
 
 
+def test_calibration_counts_what_the_pass_and_the_head_of_the_draft_take(
+    trained: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seconds as told by hand: 8 and 2 more a token for an attached pass, 4 for the shadow to say its token."""
+    model, spent = trained(make_llama(), num_layers=BLOCKS), [0.0]
+    told = DraftHead.logits
+
+    def drafts(head: DraftHead, state: Tensor) -> Tensor:
+        spent[0] += 4.0
+        return told(head, state)
+
+    def passes(_: object, inputs: tuple[Tensor]) -> None:
+        spent[0] += 8.0 + 2.0 * inputs[0].shape[1]
+
+    monkeypatch.setattr(DraftHead, "logits", drafts)
+    model.base.lm_head.register_forward_pre_hook(passes)
+    costs = Speculator(model, longest=3).calibrate(make_batch("right")[0][1:], lambda: spent[0], repeats=2)
+    assert costs == Costs(verify=((1, 1.0), (2, 1.2), (3, 1.4), (4, 1.6)), draft=0.4)
+
+
 def test_more_than_one_row_no_token_and_training_are_refused(trained: Build) -> None:
     model = trained(make_llama())
     with pytest.raises(ValueError, match="one sequence at a time"):
