@@ -197,13 +197,16 @@ def steps(
     part: slice,
     accelerator: Accelerator | None = None,
     rows: list[dict[str, Tensor]] | None = None,
-) -> None:
-    batch = batch_of((rows or examples(8))[part])
+) -> list[float]:
+    """The losses of three steps."""
+    batch, told = batch_of((rows or examples(8))[part]), []
     for _ in range(3):
         loss = model(**batch).loss
+        told.append(loss.item())
         loss.backward() if accelerator is None else accelerator.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
+    return told
 
 
 def side_by_side(kind: str) -> tuple[ShadowedModel, torch.optim.Optimizer, list[dict[str, Tensor]]]:
@@ -216,6 +219,25 @@ def side_by_side(kind: str) -> tuple[ShadowedModel, torch.optim.Optimizer, list[
             part.requires_grad_(False)
     rows = classified(8) if kind == "classes" else examples(8)
     return model, torch.optim.SGD(parameter_groups(model, 1.0)), rows
+
+
+def test_accelerate_saves_the_shadow_alone_and_goes_on_with_the_same_losses(tmp_path: Path) -> None:
+    """State of the optimizer and of the dropout's randomness included."""
+    told = []
+    for turn in ("saved", "loaded"):
+        accelerator, model = Accelerator(cpu=True), fresh(dropout=0.2).train()
+        whole, optimizer = accelerator.prepare(model, torch.optim.AdamW(parameter_groups(model, RATE)))
+        if turn == "saved":
+            steps(whole, optimizer, slice(None), accelerator)
+            accelerator.save_state(str(tmp_path))
+        else:
+            accelerator.load_state(str(tmp_path))
+        told.append(steps(whole, optimizer, slice(None), accelerator))
+    assert told[1] == pytest.approx(told[0], abs=1e-6)
+    assert told[0][0] > told[0][-1] + 0.01
+    weights = load_file(tmp_path / "model.safetensors")
+    assert weights.keys() == model.state_dict().keys()
+    assert {name.split(".")[0] for name in weights} == {"shadows"}
 
 
 KINDS = ("language", "classes", "frozen", "found")
