@@ -86,6 +86,21 @@ def test_a_plain_causal_lm_says_what_the_detached_shadow_says(
     assert plain.generate(ids[1:], max_new_tokens=3, do_sample=False, pad_token_id=0).shape == (1, 10)
 
 
+@pytest.mark.parametrize("architecture", CONFIGS)
+@torch.inference_mode()
+def test_a_plain_causal_lm_of_every_architecture(architecture: str, tmp_path: Path) -> None:
+    base = make(CONFIGS[architecture])
+    excite(base, 0.1)  # biases start at zero
+    shadow = Shadow(ShadowConfig(), implicit(base))
+    to_causal_lm(shadow, base).save_pretrained(tmp_path)
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert type(plain) is type(base)
+    for side in ("left", "right"):
+        ids, mask = make_batch(side)
+        expected = detached_logits(shadow, base, ids, mask)[mask.bool()]
+        torch.testing.assert_close(plain(ids, attention_mask=mask).logits[mask.bool()], expected, **CLOSE)
+
+
 @pytest.mark.parametrize("rows", [48, 72])
 @torch.inference_mode()
 def test_padded_tables_are_cut_to_the_shorter(rows: int, tmp_path: Path) -> None:
