@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +17,19 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from shadow_intent.cloud import plan
 from shadow_intent.cloud.base import load_base, load_tokenizer
+from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import Shadow, ShadowConfig, ShadowNetwork, next_token_loss, save_shadow, to_causal_lm
 from shadow_intent.shadow.loss import IGNORE
-from training.compare_runs import Candidate, Run, Settings, _measure_intents, _measure_replies, _train, _write
+from training.compare_runs import (
+    Candidate,
+    Run,
+    Settings,
+    _measure_intents,
+    _measure_replies,
+    _milliseconds,
+    _train,
+    _write,
+)
 from training.compare_tasks import Intents, Replies
 from training.corpus import read_exchanges, split_exchanges
 
@@ -187,6 +199,13 @@ def test_training_moves_what_is_trained_lowers_the_loss_and_leaves_the_base(
     assert all(torch.equal(weight, before[name]) for name, weight in base.state_dict().items())
 
 
+def test_a_loss_that_is_no_number_ends_the_run_by_name(base: PreTrainedModel, clinc: Path) -> None:
+    candidate = Candidate(SHADOW, Settings(), base, 3)
+    candidate.groups[-1]["params"][0].data.fill_(math.nan)
+    with pytest.raises(ShadowIntentError, match="intents-full-shadow-seed1-cut-r16-a1: loss is nan at step 0"):
+        _train(candidate, SHADOW, Settings(), intents(clinc), lambda *_: None)
+
+
 def test_each_path_is_measured_by_its_own_answers(base: PreTrainedModel, clinc: Path) -> None:
     """Three of the six tests are "sit", which the attached model always says; one is "light", the detached one's."""
     candidate = Candidate(SHADOW, Settings(), base, 3)
@@ -228,3 +247,9 @@ def test_answers_are_counted_without_their_prompts(replies: Replies) -> None:
     assert (exact, written) == (same, 3 * len(replies.test[0][1]))
     assert same < 3
     assert seconds >= 0
+
+
+def test_the_time_of_a_call_is_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 1.0, 9.0, 9.0, 11.0])  # begin and end of three calls
+    monkeypatch.setattr(time, "thread_time", lambda: next(clock))
+    assert _milliseconds([lambda: None] * 3) == 2000.0
