@@ -5,11 +5,13 @@ A bare base, LoRA and DoRA (peft, unmerged), peft's Shadow, shadow-peft and ours
 decode, prefill   The methods take turns within every round. A ratio is the median over rounds of a method's time over
                   the bare base's in the same round, and its range the least and the greatest of them. One that takes
                   more than four times as long as the base sits out after the first rounds. LoRA and DoRA have rank
-                  8, the shadows rank 16 and random weights; ours has the paper's dialect. Prefill: the shadows only.
+                  8, the shadows rank 16 and random weights; ours has the paper's dialect, once with its weights as they
+                  are and once prepacked for oneDNN. Prefill: the shadows only.
 training          Each method in a process of its own, twice in turn, its fastest step of `--steps` after one to warm
                   up, all with about as many weights as ours in peft's dialect. Peak memory is that of the steps.
 speculation       The trained bundle, or the shadow in `--shadow`, over smollm2, whatever `--base` says: each text once,
-                  by the attached model, by the base and speculating; ratios are those of the sums.
+                  by the attached model, by the base and speculating, the attached ones prepacked; ratios are those
+                  of the sums.
 
 A part that was measured before and is not asked for again is kept in the JSON file; when and on what each was measured
 stands there under "meta".
@@ -77,7 +79,7 @@ def decode(base: PreTrainedModel, batch: int, tokens: int, rounds: int) -> dict[
 def prefill(base: PreTrainedModel, length: int, rounds: int) -> dict[str, Any]:
     """One pass over a prompt of `length` tokens with a cache, logits of the last one."""
     ids = torch.randint(5, base.config.vocab_size, (1, length), generator=torch.Generator().manual_seed(1))
-    chosen = {name: contestants.METHODS[name](base) for name in ("base", "peft Shadow", "shadow-peft", "ours")}
+    chosen = {name: contestants.METHODS[name](base) for name in ("base", *contestants.SHADOWS)}
     options = {"use_cache": True, "logits_to_keep": 1}
     return take_turns({n: partial(m, input_ids=ids, **options) for n, m in chosen.items()}, rounds)
 
@@ -123,7 +125,7 @@ def memory(name: str) -> int:
 def training(base_name: str, steps: int) -> dict[str, Any]:
     """`training_step` of every method in a process of its own, `TURNS` times in turn; the fastest counts."""
     rows: dict[str, dict[str, Any]] = {}
-    for name in [name for name in contestants.METHODS if name != "base"] * TURNS:
+    for name in contestants.TRAINED * TURNS:
         command = [sys.executable, "-m", "benchmarks.attached", "--base", base_name, "--step", name]
         done = subprocess.run([*command, "--steps", str(steps)], stdout=subprocess.PIPE, text=True, check=True)
         row = json.loads(done.stdout.splitlines()[-1])

@@ -98,6 +98,13 @@ def ours(base: PreTrainedModel, dialect: str = "paper") -> ShadowedModel:
     return model
 
 
+def prepacked(base: PreTrainedModel) -> ShadowedModel:
+    """Ours over weights in oneDNN's layout; the peers leave them as they are."""
+    model = ours(base)
+    model.prepack()
+    return model
+
+
 METHODS: dict[str, Callable[[PreTrainedModel], nn.Module]] = {
     "base": same_weights,
     "LoRA": lora,
@@ -105,4 +112,7 @@ METHODS: dict[str, Callable[[PreTrainedModel], nn.Module]] = {
     "peft Shadow": peft_shadow,
     "shadow-peft": authors_shadow,
     "ours": ours,
+    "ours, prepacked": prepacked,
 }
+SHADOWS = ("peft Shadow", "shadow-peft", "ours", "ours, prepacked")
+TRAINED = ("LoRA", "DoRA", "peft Shadow", "shadow-peft", "ours")

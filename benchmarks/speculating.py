@@ -43,6 +43,7 @@ def speculation(folder: Path, count: int, tokens: int) -> dict[str, Any]:
     base, tokenizer = load_base(), load_tokenizer()
     end: Any = tokenizer.eos_token_id
     model = load_shadow(folder, base).attach(rivals.same_weights(base)).eval()
+    model.prepack()
     parts = split_exchanges(read_exchanges())
     spoken = [exchange for exchange in parts["test"] if exchange.language == "en"]
     prompts = {

@@ -30,6 +30,8 @@ class CloudConfig:
     """One of `DTYPES`."""
     threads: int
     """CPU threads of torch, 0 for all."""
+    prepack: bool
+    """Whether copies of the weights are read that are laid out for a CPU; see `ShadowedModel.prepack`."""
     read_clauses: bool
     """Whether plans come from clauses where every one is a command the shadow is sure of."""
     max_new_tokens: int
@@ -51,8 +53,9 @@ class CloudConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name}: expected a whole number >= {least}, got {value!r}")
-        if not isinstance(self.read_clauses, bool):
-            raise ConfigError(f"read_clauses: expected true or false, got {self.read_clauses!r}")
+        for name in ("prepack", "read_clauses"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name}: expected true or false, got {getattr(self, name)!r}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: expected one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if (

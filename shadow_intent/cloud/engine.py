@@ -53,6 +53,8 @@ class Engine:
             self.model = load_shadow(self.bundle.path, base).attach(base).eval()
         except CheckpointError as error:
             raise BundleError(f"{self.bundle.path}: {error}; train a bundle on base {config.base!r}") from error
+        if config.prepack:
+            self.model.prepack()
         self._grammar = PlanGrammar(self.skills, self.tokenizer.get_vocab())
         self.clauses: ClauseReader | None = None
         """Asked first for the plan."""

@@ -13,6 +13,7 @@ from transformers import Cache
 from .decoders import head_of
 from .model import ShadowedModel
 from .parts import ShadowParts
+from .prepack import Layer, Prepack
 
 
 @dataclass
@@ -51,12 +52,13 @@ class DraftHead:
     Args:
         base: whose head it is.
         ids: (rows,), tokens that may be proposed; None: all.
+        prepack: reads copies of the rows; None: the rows themselves.
 
     Raises:
         ValueError: the head is offloaded, so that its rows cannot be read.
     """
 
-    def __init__(self, base: Any, ids: Sequence[int] | Tensor | None) -> None:
+    def __init__(self, base: Any, ids: Sequence[int] | Tensor | None, prepack: Prepack | None = None) -> None:
         head = head_of(base)
         if head.weight.is_meta:
             raise ValueError(
@@ -65,13 +67,15 @@ class DraftHead:
             )
         self._vocabulary = head.weight.shape[0]
         self._ids = None if ids is None else torch.as_tensor(ids, dtype=torch.long).to(head.weight.device)
-        self._rows = head.weight if self._ids is None else head.weight.detach()[self._ids].contiguous()
-        self._bias = head.bias if head.bias is None or self._ids is None else head.bias.detach()[self._ids]
+        rows = head.weight if self._ids is None else head.weight.detach()[self._ids].contiguous()
+        bias = head.bias if head.bias is None or self._ids is None else head.bias.detach()[self._ids]
+        self._rows = Layer((rows,), (bias,), None if prepack is None else prepack.of([rows], [bias]))
 
     def logits(self, state: Tensor) -> Tensor:
         """state, s0 (1, d) -> (1, rows), on the device of s0: that of a sharded base's head may be another."""
-        there = state.to(self._rows.device, self._rows.dtype)
-        return torch.nn.functional.linear(there, self._rows, self._bias).to(state.device)
+        like = self._rows.weights[0]
+        there = state.to(like.device, like.dtype)
+        return self._rows(there).to(state.device)
 
     def token(self, row: Tensor) -> Tensor:
         """The token that row (1,) stands for, (1,)."""

@@ -1,7 +1,8 @@
 """The blocks of a Llama-shaped decoder as one loop over plain tensors, for inference.
 
 Bit for bit what transformers computes with `sdpa` attention, without its layers of modules and decorators: on a CPU
-those cost a model of 135M parameters a quarter of its time per token. Hidden states are rows, (B * T, d), throughout.
+those cost a model of 135M parameters a quarter of its time per token. To rounding with prepacked weights. Hidden states
+are rows, (B * T, d), throughout.
 """
 
 from __future__ import annotations
@@ -17,39 +18,34 @@ from transformers import Cache, PreTrainedModel
 from .decoders import blocks_name
 from .layers import Adapters, RowAdapters
 from .packed import pack
+from .prepack import Layer, Prepack, layer
 
 SHAPED_LIKE_LLAMA = ("llama", "mistral", "qwen2", "qwen3")
 """Values of `model_type` whose blocks are computed here."""
-
-
-Pair = tuple[Tensor, "Tensor | None"]
-"""Weight and bias of a linear layer."""
 
 
 class Block(NamedTuple):
     """The parameters of a decoder block."""
 
     input_norm: Tensor
-    q: Pair
-    k: Pair
-    v: Pair
-    o: Pair
+    qkv: Layer
+    o: Layer
     q_norm: Tensor | None
     k_norm: Tensor | None
     post_norm: Tensor
-    gate: Pair
-    up: Pair
-    down: Pair
+    gate_up: Layer
+    down: Layer
 
     @classmethod
-    def of(cls, block: Any) -> Block:
+    def of(cls, block: Any, prepack: Prepack | None) -> Block:
         """Refers to the block's own parameters, which may be moved and loaded anew."""
         attention, mlp = block.self_attn, block.mlp
         q_norm, k_norm = (getattr(getattr(attention, name, None), "weight", None) for name in ("q_norm", "k_norm"))
-        q, k, v, o = (_pair(getattr(attention, f"{name}_proj")) for name in "qkvo")
-        gate, up, down = (_pair(getattr(mlp, f"{name}_proj")) for name in ("gate", "up", "down"))
+        qkv = layer([attention.q_proj, attention.k_proj, attention.v_proj], prepack)
+        gate_up = layer([mlp.gate_proj, mlp.up_proj], prepack)
+        o, down = (layer([linear], prepack) for linear in (attention.o_proj, mlp.down_proj))
         before, between = block.input_layernorm.weight, block.post_attention_layernorm.weight
-        return cls(before, q, k, v, o, q_norm, k_norm, between, gate, up, down)
+        return cls(before, qkv, o, q_norm, k_norm, between, gate_up, down)
 
 
 class Mask(NamedTuple):
@@ -63,7 +59,7 @@ class Mask(NamedTuple):
 class BlockLoop:
     """The blocks, rotary embedding and final norm of one decoder. Make one with `of`."""
 
-    def __init__(self, decoder: PreTrainedModel, blocks: Sequence[nn.Module]) -> None:
+    def __init__(self, decoder: PreTrainedModel, blocks: Sequence[nn.Module], prepack: Prepack | None) -> None:
         config: Any = decoder.config
         attention: Any = blocks[0].self_attn
         self.heads = config.num_attention_heads
@@ -73,14 +69,17 @@ class BlockLoop:
         self.eps = config.rms_norm_eps
         self.rotary: Any = decoder.rotary_emb
         self.norm: Any = decoder.norm
-        self.blocks = [Block.of(block) for block in blocks]
+        self.blocks = [Block.of(block, prepack) for block in blocks]
 
     @classmethod
-    def of(cls, decoder: PreTrainedModel, blocks: Sequence[nn.Module] | None = None) -> BlockLoop | None:
+    def of(
+        cls, decoder: PreTrainedModel, blocks: Sequence[nn.Module] | None = None, prepack: Prepack | None = None
+    ) -> BlockLoop | None:
         """The loop for a decoder, or None when its blocks are not plain ones of a Llama-shaped architecture.
 
         Args:
             blocks: its blocks, when others stand in their place.
+            prepack: reads copies of the weights; None: the weights themselves.
         """
         blocks = list(getattr(decoder, blocks_name(decoder)) if blocks is None else blocks)
         config: Any = decoder.config
@@ -94,7 +93,7 @@ class BlockLoop:
             and (config.model_type != "mistral" or config.sliding_window is None)
             and all(_is_plain(block) for block in blocks)
         )
-        return cls(decoder, blocks) if plain else None
+        return cls(decoder, blocks, prepack) if plain else None
 
     def __call__(
         self,
@@ -132,11 +131,15 @@ class BlockLoop:
                 rows = steer.inject(i, rows, moving)
             rows = rows + self._attend(block, rms_norm(rows, block.input_norm, self.eps), size, turn, mask, layers, i)
             inner = rms_norm(rows, block.post_norm, self.eps)
-            inner = F.silu(F.linear(inner, *block.gate)) * F.linear(inner, *block.up)
-            rows = rows + F.linear(inner, *block.down)
+            gate, up = block.gate_up.each(inner)
+            rows = rows + block.down(F.silu(gate) * up)
             if steer is not None:
                 moving = steer.update(i, rows, moving)
         return rms_norm(rows, self.norm.weight, self.eps).view(size)
+
+    def __reduce__(self) -> Any:
+        """A copy of its owner makes its own."""
+        return type(None), ()
 
     def _attend(
         self,
@@ -150,9 +153,8 @@ class BlockLoop:
     ) -> Tensor:
         """Self-attention of one block; rows (B * T, d) -> (B * T, d)."""
         shape = (size[0], size[1], -1, self.head_dim)
-        q = F.linear(rows, *block.q).view(shape)  # (B, T, H, D)
-        k = F.linear(rows, *block.k).view(shape)
-        v = F.linear(rows, *block.v).view(shape).transpose(1, 2)  # (B, H_kv, T, D)
+        q, k, v = (part.view(shape) for part in block.qkv.each(rows))  # (B, T, H or H_kv, D)
+        v = v.transpose(1, 2)  # (B, H_kv, T, D)
         if block.q_norm is not None and block.k_norm is not None:
             q, k = rms_norm(q, block.q_norm, self.eps), rms_norm(k, block.k_norm, self.eps)
         cos, sin, half = turn
@@ -162,7 +164,7 @@ class BlockLoop:
         if layers is not None:
             k, v = layers[index].update(k, v)
         mixed = self._mix(q, k, v, mask)  # (B, H, T, D)
-        return F.linear(mixed.transpose(1, 2).reshape(len(rows), -1), *block.o)
+        return block.o(mixed.transpose(1, 2).reshape(len(rows), -1))
 
     def _mix(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
         """Scaled dot-product attention with the same kernels as transformers takes."""
@@ -191,10 +193,6 @@ def _steering(adapters: Adapters | RowAdapters, rows: Tensor, state: Tensor, len
         adapters.packed = None
         return adapters
     return pack(adapters, anew)
-
-
-def _pair(linear: Any) -> Pair:
-    return linear.weight, linear.bias
 
 
 def _is_plain(block: Any) -> bool:

@@ -21,6 +21,7 @@ from .layers import Adapters, RowAdapters, pick
 from .loop import BlockLoop, is_hooked, may_run, run
 from .loss import check_labels, class_loss, language_loss, refuse_beside
 from .parts import ShadowParts
+from .prepack import layer
 
 
 @dataclass
@@ -229,7 +230,7 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         if not (plain and type(head) is nn.Linear and may_run(self, device)):
             return None
         if cache is None or not cache.get_seq_length():  # blocks may have been moved, hooked or quantised since
-            self._loop = BlockLoop.of(decoder_of(self.base), self._own_blocks)
+            self._loop = BlockLoop.of(decoder_of(self.base), self._own_blocks, self._prepack)
         return self._loop
 
     def _through_base(
@@ -264,7 +265,9 @@ class ShadowedModel(ShadowedBase, GenerationMixin):
         hidden = table_of(self.base)(input_ids)
         hidden = run(loop, hidden, attention_mask, position_ids, past_key_values, None, adapters, state)  # (B, T, d)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        return CausalLMOutputWithPast(logits=head_of(self.base)(hidden[:, kept]), past_key_values=past_key_values)
+        head: Any = head_of(self.base)
+        head = head if self._prepack is None or is_hooked(head) else layer([head], self._prepack)
+        return CausalLMOutputWithPast(logits=head(hidden[:, kept]), past_key_values=past_key_values)
 
     def _run(self, module: nn.Module, adapters: Adapters | RowAdapters, state: Tensor, **inputs: Any) -> Any:
         """Calls the base, or its decoder, with the shadow state on its way through the blocks."""

@@ -25,6 +25,7 @@ from .decoders import (
 )
 from .loop import BlockLoop, may_run, run
 from .prefix import prefix_biases, prefix_mask, prefix_positions
+from .prepack import Prepack
 
 
 class ShadowNetwork(nn.Module):
@@ -58,6 +59,8 @@ class ShadowNetwork(nn.Module):
         self.width = width
         self.own_embedding = own_embedding
         self._loop: BlockLoop | None = None
+        self.prepack: Prepack | None = None
+        """Copies of f's weights that inference reads; None: the weights themselves."""
         self.projection = nn.Identity() if inner == width else nn.Linear(inner, width, bias=False)
         if own_embedding:
             self.embedding = embedding
@@ -261,5 +264,5 @@ class ShadowNetwork(nn.Module):
         if not may_run(self, device):
             return None
         if cache is None or not cache.get_seq_length():  # the blocks may have been moved, hooked or quantised since
-            self._loop = BlockLoop.of(self.backbone)
+            self._loop = BlockLoop.of(self.backbone, prepack=self.prepack)
         return self._loop

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 LENGTHS = (0, 1, 2, 3, 4, 5, 7, 9, 11, 15)
 """Numbers of tokens a draft may have."""
+RATE = 0.6
+"""First guess at the acceptance rate."""
+CARRIED = 0.9
+"""Share of the rate seen in what the next text begins with; the rest is the first guess: drafts are tried again."""
 PRIOR = 4.0
 """How many tokens the first guess at the acceptance rate weighs."""
 MEMORY = 0.95
@@ -38,7 +42,7 @@ class Costs:
 class DraftLength:
     """Chooses how much to draft: as much as makes most tokens per cost at the acceptance rate seen so far."""
 
-    def __init__(self, costs: Costs, longest: int, rate: float = 0.6) -> None:
+    def __init__(self, costs: Costs, longest: int, rate: float = RATE) -> None:
         self._costs = costs
         self._lengths = [length for length in LENGTHS if length <= longest]
         self._first = rate * PRIOR
@@ -48,6 +52,11 @@ class DraftLength:
     def rate(self) -> float:
         """Estimated probability that the next drafted token is accepted when those before were."""
         return self._accepted / self._judged
+
+    @property
+    def next_rate(self) -> float:
+        """First guess for a text of the same kind."""
+        return CARRIED * self.rate + (1 - CARRIED) * RATE
 
     def choose(self, most: int) -> int:
         """Tokens to draft, at most `most`."""

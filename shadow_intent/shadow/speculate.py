@@ -24,12 +24,14 @@ from transformers import (
 
 from .drafting import DraftHead, Speculation, Writer
 from .model import ShadowedModel
-from .pace import Costs, DraftLength
+from .pace import RATE, Costs, DraftLength
 from .parts import ShadowParts
 
 
 class Speculator:
     """Generates with an attached model, one sequence at a time: speculative decoding (Leviathan et al. 2023).
+
+    How much of its drafts was accepted it remembers from text to text: have one for each kind of text.
 
     Args:
         model: in evaluation mode.
@@ -54,7 +56,8 @@ class Speculator:
         self.model = model
         self.costs = costs or Costs()
         self._longest, self._length = longest, length
-        self._head = DraftHead(model.base, draft_ids)
+        self._rate = RATE
+        self._head = DraftHead(model.base, draft_ids, model._prepack)
 
     @torch.inference_mode()
     def generate(
@@ -132,7 +135,7 @@ class Speculator:
         streamer: Any,
     ) -> None:
         """Settles what a pass wrote and makes the next one, until `most` tokens or an end are written."""
-        pace = DraftLength(self.costs, self._longest)
+        pace = DraftLength(self.costs, self._longest, self._rate)
         prompt = result.tokens.shape[1] - 1
         while True:
             known = prompt + result.written
@@ -140,6 +143,7 @@ class Speculator:
             if streamer is not None:
                 streamer.put(result.tokens[0, known:].cpu())
             if done:
+                self._rate = pace.next_rate
                 return
             left = most - result.written - 1  # the pass itself writes one token more than it accepts
             length = min(left, pace.choose(left) if self._length is None else self._length)

@@ -80,6 +80,7 @@ def test_the_shipped_settings_are_read() -> None:
         ("threads", True),
         ("max_new_tokens", "many"),
         ("read_clauses", "sometimes"),
+        ("prepack", 1),
         ("max_waiting", 1.5),
         ("dtype", "int3"),
         ("base", 7),

@@ -35,7 +35,7 @@ def test_decode_and_prefill_measure_every_method_and_keep_what_was_measured(
     parts = written["bases"]["tiny"]
     assert set(parts) == {"prefill 4", "decode, batch 1", "prefill 8"}
     assert list(parts["decode, batch 1"]) == list(contestants.METHODS)
-    assert list(parts["prefill 8"]) == ["base", "peft Shadow", "shadow-peft", "ours"]
+    assert list(parts["prefill 8"]) == ["base", *contestants.SHADOWS]
     for row in parts["decode, batch 1"].values():
         assert len(row["rounds_ms"]) == 2
         assert row["ratio_range"][0] <= row["ratio"] <= row["ratio_range"][1]

@@ -154,6 +154,12 @@ def test_draft_length_follows_acceptance_and_costs() -> None:
     assert pace.rate > 0.8
 
 
+def test_a_text_begins_at_the_acceptance_seen_before_and_tries_drafts_again(trained: Build) -> None:
+    writer, prompt = Speculator(trained(make_llama())), torch.arange(1, 7).view(1, 6)  # a stranger to what is written
+    drafted = [writer.generate(prompt, max_new_tokens=24).drafted for _ in range(12)]
+    assert drafted[0] > 2 * max(drafted[1:]) and any(drafted[6:])
+
+
 def test_calibration_measures_and_leaves_nothing_behind(trained: Build) -> None:
     model = agreeable(trained(make_llama(), num_layers=BLOCKS))
     speculator, prompt = Speculator(model, longest=3), make_batch("right")[0][1:]
