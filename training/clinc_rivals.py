@@ -28,6 +28,7 @@ from shadow_intent.shadow import pool
 from shadow_intent.shadow.decoders import decoder_of
 from training.batches import similar_lengths
 from training.clinc_data import Clinc, Pairs
+from training.onednn import OneDnn
 from training.recipe import Recipe
 
 Logits = NDArray[np.float64]
@@ -137,7 +138,8 @@ def tuned(data: Clinc, seed: int, make: Callable[[], Encoder], epochs: int, rate
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: min(1.0, (n + 1) / warm) * (1 - n / steps))
     for batch in track(_batches(pairs, size, epochs, seed), f"fine-tuning, seed {seed}", total=steps, transient=True):
         targets = torch.tensor([data.labels.index(label) for _, label in batch])
-        logits = head(F.dropout(encoder([text for text, _ in batch]), 0.1))
+        with OneDnn():
+            logits = head(F.dropout(encoder([text for text, _ in batch]), 0.1))
         F.cross_entropy(logits, targets, label_smoothing=0.1).backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()

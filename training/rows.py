@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training.onednn import OneDnn
+
 FEWEST_ROWS = 8
 """Per thread; fewer are not worth one."""
 
@@ -50,8 +52,9 @@ class RowThreads:
 
 def _alone(work: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
     task, arguments = work
-    torch.set_num_threads(1)  # the setting is each thread's own
-    return task(*arguments)
+    torch.set_num_threads(1)  # the setting is each thread's own, as is the mode
+    with OneDnn():
+        return task(*arguments)
 
 
 class _Rows(torch.autograd.Function):

@@ -28,6 +28,7 @@ from shadow_intent.skills import load_skills
 from training.augment import Augmenter
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
 from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split, split_exchanges
+from training.onednn import OneDnn
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
 from training.rows import RowThreads
@@ -124,7 +125,7 @@ class Run:
         """Runs to the end, or for at most `limit` steps, saving the state after every epoch."""
         last = min(self.steps, limit) if limit else self.steps
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-        with Progress(*columns, TimeRemainingColumn()) as progress:
+        with OneDnn(), Progress(*columns, TimeRemainingColumn()) as progress:
             task = progress.add_task("training", total=last, completed=self.step)
             while self.step < last:
                 started = self.step

@@ -24,7 +24,8 @@ def layer() -> nn.Linear:
 
 @pytest.mark.parametrize("rows", [1, 7, 16, 33])
 def test_values_and_gradients_are_those_of_one_thread(threads: RowThreads, layer: nn.Linear, rows: int) -> None:
-    inputs, mask = torch.randn(rows, 4, 6), torch.rand(rows, 4) > 0.3
+    layer.double()
+    inputs, mask = torch.randn(rows, 4, 6, dtype=torch.float64), torch.rand(rows, 4) > 0.3
 
     def pooled(batch: Tensor, mask: Tensor) -> Tensor:
         return (layer(batch).tanh() * mask[..., None]).sum(1)
@@ -37,7 +38,7 @@ def test_values_and_gradients_are_those_of_one_thread(threads: RowThreads, layer
         outcomes.append([result.detach(), given.grad, *(p.grad for p in layer.parameters())])
         layer.zero_grad()
     for alone, together in zip(*outcomes, strict=True):
-        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(together, alone, rtol=1e-10, atol=1e-12)
 
 
 def test_rows_without_gradients_and_token_ids_pass(threads: RowThreads, layer: nn.Linear) -> None:
