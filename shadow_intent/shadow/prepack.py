@@ -28,13 +28,13 @@ class Layer(NamedTuple):
     """All weights in oneDNN's layout, one below the other, and all biases; None: `weights` themselves are read."""
 
     def each(self, rows: Tensor) -> Sequence[Tensor]:
-        """(..., d_in) -> (..., d_out) of each layer."""
+        """rows (..., d_in) -> (..., d_out) of each layer."""
         if self.packed is None:
             return [F.linear(rows, weight, bias) for weight, bias in zip(self.weights, self.biases, strict=True)]
         return _product(rows, *self.packed).split([len(weight) for weight in self.weights], dim=-1)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """(..., d_in) -> (..., d_out), of the only one."""
+        """rows (..., d_in) -> (..., d_out), of the only one."""
         if self.packed is None:
             return F.linear(rows, self.weights[0], self.biases[0])
         return _product(rows, *self.packed)
@@ -50,8 +50,10 @@ class Prepack:
         self._copies = WeakTensorKeyDictionary()
 
     def of(self, weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None] | None:
-        """Copies of weights, (d_out, d_in) each, and biases, (d_out,); None for other types or devices than float32 on
-        a CPU, without oneDNN, or where only some have a bias."""
+        """Copies of weights, (d_out, d_in) each, and of biases, (d_out,).
+
+        None for other types or devices than float32 on a CPU, without oneDNN, or where only some have a bias.
+        """
         given = [*weights, *(bias for bias in biases if bias is not None)]
         if len(given) not in (len(weights), 2 * len(weights)) or not all(map(_fits, given)) or not available():
             return None
