@@ -17,7 +17,8 @@ from shadow_intent.shadow.prepack import available
 
 
 class OneDnn(TorchFunctionMode):
-    """Within `with OneDnn():` this thread computes linear layers on a CPU so."""
+    """Within `with OneDnn():` this thread computes linear layers on a CPU so. Not with gradient checkpointing: what a
+    backward pass computes anew is computed without this mode."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.linear and not kwargs and all(map(_fits, args)) and _helps():

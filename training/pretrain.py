@@ -21,7 +21,6 @@ from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import PretrainConfig, Pretraining, Shadow, ShadowConfig, ShadowNetwork, Stage, save_shadow
 from shadow_intent.shadow.texts import SampledBlocks, TextBlocks, dataset_texts, folder_source, folder_texts
-from training.onednn import OneDnn
 
 COMMAND = "command.txt"
 """In the run folder, how it was made; `training.compare` tells it."""
@@ -54,7 +53,7 @@ def pretrain(given: argparse.Namespace) -> None:
     )
     run = Pretraining(network, base, blocks_for(given, base), settings, given.run)
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    with OneDnn(), Progress(*columns, TimeRemainingColumn()) as progress:
+    with Progress(*columns, TimeRemainingColumn()) as progress:
         task = progress.add_task("pretraining", total=settings.steps, completed=run.step)
         for now in run.run(given.limit or None):
             note = f"loss {now.loss:.3f}, same next token {now.agreement:.1%}"
