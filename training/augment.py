@@ -18,7 +18,7 @@ import yaml
 from shadow_intent.errors import ConfigError
 from shadow_intent.intent import NO_SLOTS
 from shadow_intent.skills import load_skills
-from training.corpus import DATA, Example
+from training.corpus import DATA, NO_LABEL, Example
 
 CARRIERS = DATA / "carriers.yaml"
 OTHER_COMMAND = "b"
@@ -41,6 +41,10 @@ _NOT_PLAIN = {
     ),
     "zh": re.compile(r"[^\u4e00-\u9fff0-9]|[请你您吗呢吧呀啊啦我他她别不没先再然快来小狗旺财乖能会可帮给谁啥嘛哦哎喂]"),
 }
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")
+"""A Han character, or anything else between blanks."""
+REPLACED_OF_TEN = 3
+"""Words of a text."""
 _LONGEST = {"en": 32, "zh": 8}
 """Characters of a command that may stand in a carrier."""
 
@@ -115,6 +119,42 @@ class Augmenter:
             }
             label = second if carrier.label == OTHER_COMMAND else carrier.label
             yield Example(carrier.text.format(**texts), label, language, NO_SLOTS, carrier.text)
+
+
+class Mixer:
+    """Makes texts of the words of others, which mean nothing in particular: a teacher knows more than their labels.
+
+    Either words are replaced by any others of the language, or two texts are cut and put together, or it is a fragment.
+    """
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        """`examples`: the training part."""
+        self._texts: dict[str, list[list[str]]] = defaultdict(list)
+        for example in examples:
+            self._texts[example.language].append(_WORD.findall(example.text))
+        self._words = {
+            language: sorted({word for text in texts for word in text}) for language, texts in self._texts.items()
+        }
+
+    def draw(self, count: int, generator: torch.Generator) -> Iterator[Example]:
+        """`count` texts without a label, every language equally often."""
+
+        def pick(n: int) -> int:
+            return int(torch.randint(n, (), generator=generator))
+
+        for n in range(count):
+            language = list(self._texts)[n % len(self._texts)]
+            texts, words = self._texts[language], self._words[language]
+            first, second = (texts[pick(len(texts))] for _ in range(2))
+            way = pick(3)
+            if way == 0:
+                mixed = [words[pick(len(words))] if pick(10) < REPLACED_OF_TEN else word for word in first]
+            elif way == 1:
+                mixed = first[: 1 + pick(len(first))] + second[pick(len(second)) :]
+            else:
+                start = pick(len(first))
+                mixed = first[start : start + 1 + pick(len(first) - start)]
+            yield Example(("" if language == "zh" else " ").join(mixed), NO_LABEL, language, NO_SLOTS, "mixed")
 
 
 def plain(text: str, language: str) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from shadow_intent.cloud import plan
 from shadow_intent.shadow.loss import IGNORE
-from training.corpus import Example, Exchange
+from training.corpus import NO_LABEL, Example, Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Utterances:
     attention_mask: Tensor
     """(B, T), 1 at real tokens."""
     labels: Tensor
-    """(B,), positions in the label order."""
+    """(B,), positions in the label order; `IGNORE` where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,10 @@ class UtteranceBatches:
     def _encode(self, examples: Sequence[Example]) -> list[tuple[list[int], int]]:
         encodings = self._tokenizer.encode_batch([e.text for e in examples], add_special_tokens=False)
         return [
-            ((encoding.ids or [0])[: self._max_tokens], self._labels.index(example.label))
+            (
+                (encoding.ids or [0])[: self._max_tokens],
+                self._labels.index(example.label) if example.label != NO_LABEL else IGNORE,
+            )
             for encoding, example in zip(encodings, examples, strict=True)
         ]
 

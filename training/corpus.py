@@ -32,6 +32,8 @@ from shadow_intent.intent import NO_SLOTS, Slots
 from shadow_intent.skills import SkillTable, load_skills
 
 DATA = Path(__file__).parent / "data"
+NO_LABEL = ""
+"""Of a text that is made up: nobody says what it means."""
 UTTERANCES = DATA / "utterances"
 CHALLENGE = DATA / "challenge"
 REPLIES = DATA / "replies"

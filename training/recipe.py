@@ -39,7 +39,9 @@ class Recipe:
     frequent_merges: int
     """General merges of the base the robot's tokenizer keeps."""
     teacher_epochs: int
-    """Passes over the utterances of the teacher, the shadow with all its neurons; it learns no replies."""
+    """Passes over the utterances of a teacher, the shadow with all its neurons; it learns no replies."""
+    teachers: int
+    """How many, which differ by their seeds; the mean of their probabilities is learnt from."""
     epochs: int
     """Passes over the utterances."""
     distillation: float
@@ -57,6 +59,8 @@ class Recipe:
     """Probability that a token of an utterance is left out, in [0, 1)."""
     augment: float
     """Sentences made around commands (`training.augment`) per utterance of the data, in [0, 1)."""
+    mixed: float
+    """Texts that mean nothing in particular (`augment.Mixer`) per utterance, in [0, 1); only teachers label them."""
     feature_dropout: float
     """Dropout on embeddings (half of it) and on the pooled s⁰, in [0, 1)."""
     average_decay: float
@@ -77,16 +81,19 @@ class Recipe:
             "label_smoothing",
             "token_dropout",
             "augment",
+            "mixed",
             "feature_dropout",
             "average_decay",
         ):
             if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
                 raise ConfigError(f"recipe {name}: expected a number in [0, 1), got {getattr(self, name)!r}")
-        for name in ("mlp_width", "teacher_epochs", "reply_epochs"):
+        for name in ("mlp_width", "teacher_epochs", "teachers", "reply_epochs"):
             if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 0):
                 raise ConfigError(f"recipe {name}: expected a whole number >= 0, got {getattr(self, name)!r}")
-        if bool(self.mlp_width) != bool(self.teacher_epochs):
-            raise ConfigError("recipe: mlp_width and teacher_epochs go together; set both, or both to 0")
+        if not bool(self.mlp_width) == bool(self.teacher_epochs) == bool(self.teachers):
+            raise ConfigError("recipe: mlp_width, teacher_epochs and teachers go together; set all, or all to 0")
+        if self.mixed and not self.teachers:
+            raise ConfigError("recipe: mixed texts have no label but a teacher's; set teachers, or mixed to 0")
         for name in ("learning_rate", "head_learning_rate", "reply_learning_rate"):
             if not (isinstance(getattr(self, name), float) and getattr(self, name) > 0):
                 raise ConfigError(f"recipe {name}: expected a number > 0, got {getattr(self, name)!r}")
@@ -108,13 +115,19 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"base_languages": list(self.base_languages)}
 
-    def teacher(self) -> Recipe | None:
-        """What the teacher is trained by; None when there is none."""
-        if not self.mlp_width:
-            return None
-        return replace(
-            self, mlp_width=0, teacher_epochs=0, epochs=self.teacher_epochs, distillation=0.0, reply_epochs=0
+    def of_teachers(self) -> list[Recipe]:
+        """What each teacher is trained by."""
+        alone = replace(
+            self,
+            mlp_width=0,
+            teacher_epochs=0,
+            teachers=0,
+            epochs=self.teacher_epochs or self.epochs,
+            distillation=0.0,
+            mixed=0.0,
+            reply_epochs=0,
         )
+        return [replace(alone, seed=self.seed + n) for n in range(self.teachers)]
 
     def shadow(self, num_labels: int) -> ShadowConfig:
         """The configuration of the shadow this recipe trains."""

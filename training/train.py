@@ -1,8 +1,9 @@
 """Joint training of one shadow: intents from s⁰ (detached) and replies through the base (attached).
 
 `python -m training.train --run build/run` writes run/parts (the trained shadow and its vocabulary) and
-run/state.pt, from which an interrupted run goes on after its last whole epoch. When the recipe narrows the shadow, the
-wide one is trained first, in run/teacher; the narrow one starts from what it learnt and keeps it as its teacher.
+run/state.pt, from which an interrupted run goes on after its last whole epoch. When the recipe narrows the shadow, wide
+ones are trained first, in run/teacher, run/teacher2 and so on; the narrow one starts from what the first of them learnt
+and keeps all as its teachers.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shadow_intent.cloud.base import load_base, load_tokenizer
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import DetachedShadow, Shadow, distillation_loss, joint_loss, label_loss, listening, narrow
+from shadow_intent.shadow.loss import IGNORE
 from shadow_intent.skills import load_skills
-from training.augment import Augmenter
+from training.augment import Augmenter, Mixer
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
 from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split, split_exchanges
 from training.onednn import OneDnn
@@ -53,13 +55,13 @@ class Run:
         examples: Sequence[Example],
         exchanges: Sequence[Exchange],
         start: Path | None = None,
-        teacher: Path | None = None,
+        teachers: Sequence[Path] = (),
         labels: Sequence[str] = (),
     ) -> None:
         """A fresh cut of the base to train.
 
         `labels`: of the examples, in the order of the logits; those of the skill table when there are none.
-        `start`: a bundle to go on from instead. `teacher`: parts to narrow and to learn from instead.
+        `start`: a bundle to go on from instead. `teachers`: parts to learn from, and the first to narrow, instead.
         """
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
@@ -71,30 +73,33 @@ class Run:
         }
         self.base = load_base(recipe.base)
         tokenizer = load_tokenizer(recipe.base)
-        if source := start or teacher:
+        if source := start or next(iter(teachers), None):
             self.parts = Parts.load(source, self.base, recipe.feature_dropout / 2)
         else:
             vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in examples], recipe.frequent_merges)
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
         self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
-        self.teacher = self._teacher(teacher) if teacher else None
+        self.teachers = [Parts.load(folder, self.base).detached(frozen=True).eval() for folder in teachers]
+        if self.teachers:
+            self._narrow(self.teachers[0].requires_grad_(False))
         self.detached = self.parts.detached()
         self.threads = RowThreads()
         self.model = self.parts.shadow.attach(self.base)
         self.exchanges = ExchangeBatches(exchanges, tokenizer, recipe.base_languages)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
-        self.augmenter = Augmenter(examples)
+        self.augmenter, self.mixer = Augmenter(examples), Mixer(examples)
         self.made_per_epoch = int(recipe.augment * len(self.utterances)) if self.augmenter else 0
-        self.steps_per_epoch = math.ceil((len(self.utterances) + self.made_per_epoch) / recipe.batch_size)
+        self.mixed_per_epoch = int(recipe.mixed * len(self.utterances)) if self.teachers else 0
+        made = self.made_per_epoch + self.mixed_per_epoch
+        self.steps_per_epoch = math.ceil((len(self.utterances) + made) / recipe.batch_size)
         self.steps = recipe.epochs * self.steps_per_epoch
         self.optimizer, self.scheduler = self._optimizer()
         self.trainable = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.average = [p.detach().clone() for p in self.trainable]
         self.step = 0
 
-    def _teacher(self, folder: Path) -> DetachedShadow:
-        """The frozen teacher; takes out those neurons of our own copy that matter least to the training utterances."""
-        wide = Parts.load(folder, self.base).detached(frozen=True).eval().requires_grad_(False)
+    def _narrow(self, wide: DetachedShadow) -> None:
+        """Takes out those neurons of our own copy of `wide` that matter least to the training utterances."""
         generator = torch.Generator().manual_seed(self.recipe.seed)
         batches = self.utterances.epoch(self.recipe.batch_size, generator)
         with torch.no_grad(), listening(wide.network) as energy:
@@ -103,7 +108,6 @@ class Run:
         own = self.parts.shadow
         network = narrow(own.network, self.recipe.mlp_width, energy)
         self.parts = replace(self.parts, shadow=Shadow(own.config, network, own.adapters, own.heads))
-        return wide
 
     def _optimizer(self) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         r = self.recipe
@@ -145,7 +149,7 @@ class Run:
         replies, reply_loss = self._replies(generator), math.nan
         self.detached.train()
         self.model.train()
-        made = list(self.augmenter.draw(self.made_per_epoch, generator))
+        made = [*self.augmenter.draw(self.made_per_epoch, generator), *self.mixer.draw(self.mixed_per_epoch, generator)]
         for batch in self.utterances.epoch(self.recipe.batch_size, generator, self.recipe.token_dropout, made):
             loss = self._intent_loss(batch)
             if self.recipe.reply_epochs and self.step % self._reply_every() == 0:
@@ -163,16 +167,17 @@ class Run:
             yield from self.exchanges.epoch(self.recipe.reply_batch_size, generator)
 
     def _intent_loss(self, batch: Utterances) -> float:
-        """Cross entropy of the detached classifier, and its distance from the teacher; accumulates gradients."""
+        """Cross entropy of the detached classifier, and its distance from the teachers; accumulates gradients."""
         mask, embedded = batch.attention_mask, self.detached.embedding(batch.input_ids)
         features = self.threads.run(self.detached.pooled, embedded, mask, list(self.model.network.parameters()))
         logits = self.parts.heads.shadow(self.feature_dropout(features))
-        loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.recipe.label_smoothing)
-        if self.teacher:
+        smoothing, labelled = self.recipe.label_smoothing, int((batch.labels != IGNORE).sum())
+        loss = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="sum") / max(1, labelled)
+        if self.teachers:
             share = self.recipe.distillation
             with torch.no_grad():
-                told = self.threads.run(self.teacher, batch.input_ids, mask)
-            loss = (1 - share) * loss + share * distillation_loss(logits, told)
+                told = [self.threads.run(teacher, batch.input_ids, mask) for teacher in self.teachers]
+            loss = (1 - share) * loss + share * distillation_loss(logits, mean_of(told))
         loss.backward()
         return loss.item()
 
@@ -248,6 +253,13 @@ class Run:
         (self.folder / LABELS).write_text(json.dumps(self.labels) + "\n", encoding="utf-8")
 
 
+def mean_of(logits: Sequence[Tensor]) -> Tensor:
+    """Logits (B, C) of the mean of several classifiers' probabilities; those of the only one as they are."""
+    if len(logits) == 1:
+        return logits[0]
+    return torch.logsumexp(torch.stack([F.log_softmax(one, dim=-1) for one in logits]), dim=0)
+
+
 def train(
     recipe: Recipe,
     folder: Path,
@@ -255,14 +267,15 @@ def train(
     exchanges: Sequence[Exchange],
     labels: Sequence[str] = (),
 ) -> Run:
-    """The whole of a recipe, its teacher first; goes on where it was interrupted. Returns the finished run.
+    """The whole of a recipe, its teachers first; goes on where it was interrupted. Returns the finished run.
 
     Arguments as `Run`.
     """
-    teacher, source = recipe.teacher(), None
-    if teacher is not None:
-        source = train(teacher, folder / TEACHER, examples, exchanges, labels).folder / PARTS
-    run = Run(recipe, folder, examples, exchanges, teacher=source, labels=labels)
+    teachers = []
+    for n, alone in enumerate(recipe.of_teachers(), start=1):
+        own = folder / (TEACHER if n == 1 else f"{TEACHER}{n}")
+        teachers.append(train(alone, own, examples, exchanges, labels).folder / PARTS)
+    run = Run(recipe, folder, examples, exchanges, teachers=teachers, labels=labels)
     run.resume()
     run.train()
     run.finish()

@@ -48,6 +48,7 @@ def recipe(tiny_base: Path) -> Recipe:
         frequent_merges=300,
         mlp_width=0,
         teacher_epochs=0,
+        teachers=0,
         distillation=0.0,
         epochs=4,
         batch_size=8,

@@ -8,8 +8,8 @@ import torch
 from shadow_intent.errors import ConfigError
 from shadow_intent.intent import NO_SLOTS
 from shadow_intent.skills import load_skills
-from training.augment import OTHER_COMMAND, Augmenter, load_carriers, plain
-from training.corpus import Example
+from training.augment import OTHER_COMMAND, Augmenter, Mixer, load_carriers, plain
+from training.corpus import NO_LABEL, Example
 
 COMMANDS = {"sit": "sit down", "jump": "Jump up!", "dance": "do a dance", "light_on": "switch the light on"}
 
@@ -42,6 +42,19 @@ def test_the_same_seed_draws_the_same_and_another_seed_other_sentences() -> None
     augmenter = Augmenter(examples(COMMANDS))
     assert drawn(augmenter, 3) == drawn(augmenter, 3)
     assert drawn(augmenter, 3) != drawn(augmenter, 4)
+
+
+def test_mixed_texts_are_made_of_the_words_of_their_language_and_have_no_label() -> None:
+    mixer = Mixer([*examples(COMMANDS), *examples({"sit": "坐下吧", "jump": "跳 LED 灯"}, "zh")])
+    made = list(mixer.draw(400, torch.Generator().manual_seed(1)))
+    assert {e.label for e in made} == {NO_LABEL} and all(e.text for e in made)
+    english = {word for text in COMMANDS.values() for word in text.split()}
+    assert {word for e in made if e.language == "en" for word in e.text.split()} == english
+    chinese = "".join(e.text for e in made if e.language == "zh")
+    assert set(chinese.replace("LED", "")) == set("坐下吧跳灯") and sum(e.language == "zh" for e in made) == 200
+    texts = {e.text for e in made}
+    assert {"down", "switch the"} <= texts and not texts.isdisjoint({"sit the", "do down", "sit dance"})  # also mixed
+    assert made == list(mixer.draw(400, torch.Generator().manual_seed(1)))
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,18 @@ import torch
 from shadow_intent import bundle as layout
 from shadow_intent.bundle import Bundle, write_manifest
 from shadow_intent.classifier import IntentClassifier
-from shadow_intent.errors import BundleError, ShadowIntentError
+from shadow_intent.errors import BundleError, ConfigError, ShadowIntentError
 from shadow_intent.intent import NO_SLOTS
+from shadow_intent.shadow.loss import IGNORE
 from training import evaluate, report
+from training.batches import UtteranceBatches
 from training.corpus import Example, Exchange, digest
 from training.export import check_rounding, check_size, to_onnx, write_bundle
 from training.logs import reviewed_before
 from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict, retrain, with_reviewed
-from training.train import LABELS, PARTS, TEACHER, Run, train
+from training.train import LABELS, PARTS, TEACHER, Run, mean_of, train
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,8 @@ def test_only_the_shadow_is_trained(
 def narrowed(
     tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
 ) -> Run:
-    taught = replace(recipe, mlp_width=24, teacher_epochs=6, epochs=3, distillation=0.9, learning_rate=1e-3)
+    taught = replace(recipe, mlp_width=24, teacher_epochs=6, teachers=2, mixed=0.3, epochs=3, distillation=0.9)
+    taught = replace(taught, learning_rate=1e-3)
     return train(taught, tmp_path_factory.mktemp("narrowed"), examples, exchanges)
 
 
@@ -75,6 +78,36 @@ def test_a_narrow_shadow_learns_what_its_wide_teacher_knows(narrowed: Run, examp
     told, said = (m(batch.input_ids, batch.attention_mask).argmax(-1) for m in (wide, small))
     assert (told == said).float().mean() >= 0.9
     assert (said == batch.labels).float().mean() >= 0.8
+
+
+def test_teachers_differ_by_their_seeds_and_mixed_texts_have_no_label(narrowed: Run) -> None:
+    first, second = narrowed.teachers
+    assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert narrowed.mixed_per_epoch == int(0.3 * len(narrowed.utterances))
+    made = list(narrowed.mixer.draw(8, torch.Generator().manual_seed(1)))
+    (batch,) = UtteranceBatches(made, narrowed.labels, narrowed.parts.vocabulary.tokenizer, 64).epoch(
+        8, torch.Generator()
+    )
+    assert (batch.labels == IGNORE).all()
+    assert 0 < narrowed._intent_loss(batch) < 10  # of nothing but the distance from the teachers
+
+
+def test_the_mean_of_teachers_is_that_of_their_probabilities() -> None:
+    logits = [torch.randn(3, 5), torch.randn(3, 5) + 7]
+    expected = (logits[0].softmax(-1) + logits[1].softmax(-1)) / 2
+    torch.testing.assert_close(mean_of(logits).softmax(-1), expected)
+    assert mean_of(logits[:1]) is logits[0]
+
+
+@pytest.mark.parametrize("odd", [{"teachers": 0}, {"teacher_epochs": 0}, {"mlp_width": 0}, {"mixed": 1.0}])
+def test_a_recipe_that_contradicts_itself_is_refused(odd: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="recipe"):
+        replace(Recipe.load(), **odd)
+
+
+def test_mixed_texts_need_a_teacher(recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="no label but a teacher's"):
+        replace(recipe, mixed=0.5)
 
 
 def test_an_interrupted_run_goes_on_behind_its_finished_teacher(
