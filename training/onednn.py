@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from shadow_intent.shadow.prepack import available
+from shadow_intent.shadow.prepack import available, product
 
 
 class OneDnn(TorchFunctionMode):
@@ -30,14 +30,14 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         ctx.save_for_backward(rows, weight)
-        return _product(rows, weight, bias)
+        return product(rows, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (rows, weight) = gradients, ctx.saved_tensors
         wanted, flat = ctx.needs_input_grad, gradient.reshape(-1, gradient.shape[-1])
-        of_rows = _product(gradient, weight.t()) if wanted[0] else None
-        of_weight = _product(flat.t(), rows.reshape(-1, rows.shape[-1]).t()) if wanted[1] else None
+        of_rows = product(gradient, weight.t()) if wanted[0] else None
+        of_weight = product(flat.t(), rows.reshape(-1, rows.shape[-1]).t()) if wanted[1] else None
         return of_rows, of_weight, flat.sum(0) if len(wanted) > 2 and wanted[2] else None
 
 
@@ -47,8 +47,3 @@ def _helps() -> bool:
 
 def _fits(argument: Tensor | None) -> bool:
     return argument is None or (argument.dtype == torch.float32 and argument.device.type == "cpu")
-
-
-def _product(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
-    return product

@@ -79,17 +79,19 @@ class Run:
             vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in examples], recipe.frequent_merges)
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
         self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
-        self.teachers = [Parts.load(folder, self.base).detached(frozen=True).eval() for folder in teachers]
+        wide = [Parts.load(folder, self.base).detached(frozen=True) for folder in teachers]
+        self.teachers = [teacher.eval().requires_grad_(False) for teacher in wide]
         if self.teachers:
-            self._narrow(self.teachers[0].requires_grad_(False))
+            self._narrow(self.teachers[0])
         self.detached = self.parts.detached()
         self.threads = RowThreads()
         self.model = self.parts.shadow.attach(self.base)
         self.exchanges = ExchangeBatches(exchanges, tokenizer, recipe.base_languages)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
-        self.augmenter, self.mixer = Augmenter(examples), Mixer(examples)
+        self.augmenter = Augmenter(examples)
         self.made_per_epoch = int(recipe.augment * len(self.utterances)) if self.augmenter else 0
         self.mixed_per_epoch = int(recipe.mixed * len(self.utterances)) if self.teachers else 0
+        self.mixer = Mixer(examples if self.mixed_per_epoch else ())
         made = self.made_per_epoch + self.mixed_per_epoch
         self.steps_per_epoch = math.ceil((len(self.utterances) + made) / recipe.batch_size)
         self.steps = recipe.epochs * self.steps_per_epoch

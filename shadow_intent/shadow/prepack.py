@@ -31,13 +31,13 @@ class Layer(NamedTuple):
         """rows (..., d_in) -> (..., d_out) of each layer."""
         if self.packed is None:
             return [F.linear(rows, weight, bias) for weight, bias in zip(self.weights, self.biases, strict=True)]
-        return _product(rows, *self.packed).split([len(weight) for weight in self.weights], dim=-1)
+        return product(rows, *self.packed).split([len(weight) for weight in self.weights], dim=-1)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """rows (..., d_in) -> (..., d_out), of the only one."""
         if self.packed is None:
             return F.linear(rows, self.weights[0], self.biases[0])
-        return _product(rows, *self.packed)
+        return product(rows, *self.packed)
 
 
 class Prepack:
@@ -81,9 +81,15 @@ def _fits(weight: Tensor) -> bool:
     return weight.dtype == torch.float32 and weight.device.type == "cpu" and not weight.is_inference()
 
 
-def _product(rows: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
-    return product
+def product(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A linear layer by oneDNN: rows (..., d_in) -> (..., d_out).
+
+    Args:
+        weight: (d_out, d_in), as it is or packed.
+        bias: (d_out,).
+    """
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+    return result
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +98,7 @@ def available() -> bool:
     with torch.no_grad():
         linear, rows = nn.Linear(48, 32), torch.ones(3, 48)
         try:
-            product = _product(rows, torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), ROWS), linear.bias)
+            computed = product(rows, torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), ROWS), linear.bias)
         except (AttributeError, RuntimeError, NotImplementedError):
             return False
-        return torch.allclose(product, linear(rows), atol=1e-5)
+        return torch.allclose(computed, linear(rows), atol=1e-5)
