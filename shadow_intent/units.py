@@ -78,6 +78,7 @@ STEPS = _words("step steps sidestep sidesteps 步")
 """Words that make a repetition one of a step ("step left two times")."""
 WHOLE = {"right angle": ("deg", 90.0), "right angles": ("deg", 90.0), "pi": ("deg", 180.0), "直角": ("deg", 90.0)}
 WHOLE |= {"半面": ("deg", 45.0), "pi radians": ("deg", 180.0)}
+WHOLE |= {f"halfway {word}": ("deg", 180.0) for word in ("round", "around")}
 """Quantities that need no number."""
 
 

@@ -195,6 +195,8 @@ TURN = [
     ("one 80", {"angle_deg": 180}),
     ("do a one eighty turn", {"angle_deg": 180}),
     ("an eighth of a turn left", {"angle_deg": 45}),
+    ("turn halfway round to your left", {"angle_deg": 180}),
+    ("not halfway around, a quarter turn", {"angle_deg": 90}),
     ("not a half turn, a quarter turn", {"angle_deg": 90}),
     ("check your six", {}),
     ("turn for a second", {}),
