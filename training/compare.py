@@ -220,20 +220,22 @@ def report(folder: Path, out: Path) -> None:
 
 
 def draw(rows: list[dict[str, Any]], file: Path) -> None:
-    """Bars with intervals, a panel per task."""
+    """A dot with its interval for each method, a panel per task; hollow dots are of a single seed."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
     there = [key for key in TITLES if any((row["task"], row["shots"]) == key for row in rows)]
-    drawing, panels = plt.subplots(1, len(there), figsize=(6 * len(there), 5), squeeze=False)
+    drawing, panels = plt.subplots(1, len(there), figsize=(7 * len(there), 5.5), squeeze=False)
     for panel, key in zip(panels[0], there, strict=True):
         own = [row for row in rows if (row["task"], row["shots"]) == key]
         name = "accuracy" if key[0] == "intents" else "exact_plan"
-        panel.barh(
-            [label(row) for row in own], [row[name] for row in own], xerr=[row[f"{name}_95"] or 0 for row in own]
-        )
+        for row in own:
+            fill = "none" if row["seeds"] == 1 else None
+            panel.errorbar(row[name], label(row), xerr=row[f"{name}_95"] or 0, fmt="o", color="C0", mfc=fill, capsize=3)
+        panel.invert_yaxis()
+        panel.grid(axis="x", alpha=0.4)
         panel.set_title(TITLES[key])
         panel.set_xlabel(f"{name.replace('_', ' ')}, %")
     drawing.tight_layout()
