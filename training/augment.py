@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -43,7 +44,7 @@ _NOT_PLAIN = {
 }
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")
 """A Han character, or anything else between blanks."""
-REPLACED_OF_TEN = 3
+_REPLACED_OF_TEN = 3
 """Words of a text."""
 _LONGEST = {"en": 32, "zh": 8}
 """Characters of a command that may stand in a carrier."""
@@ -79,6 +80,11 @@ def load_carriers(path: Path = CARRIERS) -> dict[str, list[list[Carrier]]]:
     return carriers
 
 
+def _below(generator: torch.Generator, n: int) -> int:
+    """A random number from 0 to n - 1."""
+    return int(torch.randint(n, (), generator=generator))
+
+
 class Augmenter:
     """Draws carrier sentences filled with short plain commands."""
 
@@ -100,10 +106,7 @@ class Augmenter:
 
     def draw(self, count: int, generator: torch.Generator) -> Iterator[Example]:
         """`count` sentences, every language and group of carriers equally often; only when this is true."""
-
-        def pick(n: int) -> int:
-            return int(torch.randint(n, (), generator=generator))
-
+        pick = partial(_below, generator)
         languages = [language for language, commands in self._commands.items() if len(commands) > 1]
         for n in range(count):
             language = languages[n % len(languages)]
@@ -138,17 +141,15 @@ class Mixer:
 
     def draw(self, count: int, generator: torch.Generator) -> Iterator[Example]:
         """`count` texts without a label, every language equally often."""
-
-        def pick(n: int) -> int:
-            return int(torch.randint(n, (), generator=generator))
-
+        pick = partial(_below, generator)
+        languages = list(self._texts)
         for n in range(count):
-            language = list(self._texts)[n % len(self._texts)]
+            language = languages[n % len(languages)]
             texts, words = self._texts[language], self._words[language]
             first, second = (texts[pick(len(texts))] for _ in range(2))
             way = pick(3)
             if way == 0:
-                mixed = [words[pick(len(words))] if pick(10) < REPLACED_OF_TEN else word for word in first]
+                mixed = [words[pick(len(words))] if pick(10) < _REPLACED_OF_TEN else word for word in first]
             elif way == 1:
                 mixed = first[: 1 + pick(len(first))] + second[pick(len(second)) :]
             else:

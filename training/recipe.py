@@ -117,17 +117,20 @@ class Recipe:
 
     def of_teachers(self) -> list[Recipe]:
         """What each teacher is trained by."""
-        alone = replace(
-            self,
-            mlp_width=0,
-            teacher_epochs=0,
-            teachers=0,
-            epochs=self.teacher_epochs or self.epochs,
-            distillation=0.0,
-            mixed=0.0,
-            reply_epochs=0,
-        )
-        return [replace(alone, seed=self.seed + n) for n in range(self.teachers)]
+        return [
+            replace(
+                self,
+                seed=self.seed + n,
+                mlp_width=0,
+                teacher_epochs=0,
+                teachers=0,
+                epochs=self.teacher_epochs,
+                distillation=0.0,
+                mixed=0.0,
+                reply_epochs=0,
+            )
+            for n in range(self.teachers)
+        ]
 
     def shadow(self, num_labels: int) -> ShadowConfig:
         """The configuration of the shadow this recipe trains."""
