@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -130,13 +131,14 @@ class Mixer:
     Either words are replaced by any others of the language, or two texts are cut and put together, or it is a fragment.
     """
 
-    def __init__(self, examples: Sequence[Example]) -> None:
-        """`examples`: the training part."""
+    def __init__(self, examples: Sequence[Example], more: Mapping[str, Sequence[str]] = {}) -> None:
+        """`examples`: the training part; `more`: other words by language, which replace some of theirs."""
         self._texts: dict[str, list[list[str]]] = defaultdict(list)
         for example in examples:
             self._texts[example.language].append(_WORD.findall(example.text))
         self._words = {
-            language: sorted({word for text in texts for word in text}) for language, texts in self._texts.items()
+            language: sorted({word for text in texts for word in text} | set(more.get(language, ())))
+            for language, texts in self._texts.items()
         }
 
     def draw(self, count: int, generator: torch.Generator) -> Iterator[Example]:
@@ -156,6 +158,12 @@ class Mixer:
                 start = pick(len(first))
                 mixed = first[start : start + 1 + pick(len(first) - start)]
             yield Example(("" if language == "zh" else " ").join(mixed), NO_LABEL, language, NO_SLOTS, "mixed")
+
+
+def words_of(tokenizer: Any) -> list[str]:
+    """The lower-case words that are one token of a byte-level BPE tokenizer, from three letters on."""
+    tokens = (token[1:] for token in tokenizer.get_vocab() if token.startswith("Ġ"))
+    return sorted(word for word in tokens if len(word) > 2 and word.isascii() and word.isalpha() and word.islower())
 
 
 def plain(text: str, language: str) -> bool:

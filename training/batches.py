@@ -14,6 +14,9 @@ from shadow_intent.cloud import plan
 from shadow_intent.shadow.loss import IGNORE
 from training.corpus import NO_LABEL, Example, Exchange
 
+Row = tuple[list[int], int, str]
+"""Token ids, label and text of an utterance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterances:
@@ -25,6 +28,8 @@ class Utterances:
     """(B, T), 1 at real tokens."""
     labels: Tensor
     """(B,), positions in the label order; `IGNORE` where there is none."""
+    texts: tuple[str, ...]
+    """B of them, whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,13 @@ class UtteranceBatches:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _encode(self, examples: Sequence[Example]) -> list[tuple[list[int], int]]:
+    def _encode(self, examples: Sequence[Example]) -> list[Row]:
         encodings = self._tokenizer.encode_batch([e.text for e in examples], add_special_tokens=False)
         return [
             (
                 (encoding.ids or [0])[: self._max_tokens],
                 self._labels.index(example.label) if example.label != NO_LABEL else IGNORE,
+                example.text,
             )
             for encoding, example in zip(encodings, examples, strict=True)
         ]
@@ -94,14 +100,15 @@ class UtteranceBatches:
     ) -> Iterator[Utterances]:
         """One pass, with the examples of this epoch only in `more`."""
         rows = self._rows + self._encode(more)
-        for batch in similar_lengths([len(ids) for ids, _ in rows], batch_size, generator):
+        for batch in similar_lengths([len(ids) for ids, *_ in rows], batch_size, generator):
             yield _utterances([rows[n] for n in batch], generator, token_dropout)
 
 
-def _utterances(rows: Sequence[tuple[list[int], int]], generator: torch.Generator, token_dropout: float) -> Utterances:
-    ids = [_thinned(row, generator, token_dropout) for row, _ in rows]
+def _utterances(rows: Sequence[Row], generator: torch.Generator, token_dropout: float) -> Utterances:
+    ids = [_thinned(row, generator, token_dropout) for row, *_ in rows]
     mask = pad([[1] * len(row) for row in ids], 0)
-    return Utterances(pad(ids, 0), mask, torch.tensor([label for _, label in rows]))
+    labels, texts = [label for _, label, _ in rows], tuple(text for *_, text in rows)
+    return Utterances(pad(ids, 0), mask, torch.tensor(labels), texts)
 
 
 def _thinned(row: list[int], generator: torch.Generator, probability: float) -> list[int]:

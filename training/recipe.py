@@ -42,8 +42,14 @@ class Recipe:
     """Passes over the utterances of a teacher, the shadow with all its neurons; it learns no replies."""
     teachers: int
     """How many, which differ by their seeds; the mean of their probabilities is learnt from."""
+    base_steps: int
+    """Steps in which the whole base is fine-tuned on the utterances in its languages, to teach too; 0: it does not."""
+    base_learning_rate: float
+    """Peak, of the base's blocks; linear to zero."""
     epochs: int
     """Passes over the utterances."""
+    least_steps: int
+    """Few utterances are passed over more often, `teacher_epochs` and `epochs` alike, until it is so many steps."""
     distillation: float
     """Weight of the loss against the teacher's logits, in [0, 1); the labels have the rest."""
     batch_size: int
@@ -87,14 +93,16 @@ class Recipe:
         ):
             if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
                 raise ConfigError(f"recipe {name}: expected a number in [0, 1), got {getattr(self, name)!r}")
-        for name in ("mlp_width", "teacher_epochs", "teachers", "reply_epochs"):
+        for name in ("mlp_width", "teacher_epochs", "teachers", "base_steps", "least_steps", "reply_epochs"):
             if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 0):
                 raise ConfigError(f"recipe {name}: expected a whole number >= 0, got {getattr(self, name)!r}")
         if not bool(self.mlp_width) == bool(self.teacher_epochs) == bool(self.teachers):
             raise ConfigError("recipe: mlp_width, teacher_epochs and teachers go together; set all, or all to 0")
+        if self.base_steps and not self.teachers:
+            raise ConfigError("recipe: the base teaches beside wide shadows; set teachers, or base_steps to 0")
         if self.mixed and not self.teachers:
             raise ConfigError("recipe: mixed texts have no label but a teacher's; set teachers, or mixed to 0")
-        for name in ("learning_rate", "head_learning_rate", "reply_learning_rate"):
+        for name in ("learning_rate", "head_learning_rate", "reply_learning_rate", "base_learning_rate"):
             if not (isinstance(getattr(self, name), float) and getattr(self, name) > 0):
                 raise ConfigError(f"recipe {name}: expected a number > 0, got {getattr(self, name)!r}")
 
@@ -124,6 +132,7 @@ class Recipe:
                 mlp_width=0,
                 teacher_epochs=0,
                 teachers=0,
+                base_steps=0,
                 epochs=self.teacher_epochs,
                 distillation=0.0,
                 mixed=0.0,

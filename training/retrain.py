@@ -116,7 +116,7 @@ def main() -> int:
     parser.add_argument("--recipe", type=Path, default=DEFAULT, help="recipe file")
     arguments = parser.parse_args()
     try:
-        recipe = replace(Recipe.load(arguments.recipe), epochs=arguments.epochs, reply_epochs=1)
+        recipe = replace(Recipe.load(arguments.recipe), epochs=arguments.epochs, least_steps=0, reply_epochs=1)
         old, reviewed = Bundle.load(arguments.bundle), read_reviewed(arguments.reviewed)
         parts, exchanges = read_parts(), read_exchanges()
         verdict = retrain(old, reviewed, arguments.out, recipe, parts, exchanges, arguments.steps)

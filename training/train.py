@@ -3,7 +3,7 @@
 `python -m training.train --run build/run` writes run/parts (the trained shadow and its vocabulary) and
 run/state.pt, from which an interrupted run goes on after its last whole epoch. When the recipe narrows the shadow, wide
 ones are trained first, in run/teacher, run/teacher2 and so on; the narrow one starts from what the first of them learnt
-and keeps all as its teachers.
+and keeps all as its teachers, beside the base fine-tuned in run/base where the recipe says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from shadow_intent.cloud.base import load_base, load_tokenizer
@@ -27,20 +27,22 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.shadow import DetachedShadow, Shadow, distillation_loss, joint_loss, label_loss, listening, narrow
 from shadow_intent.shadow.loss import IGNORE
 from shadow_intent.skills import load_skills
-from training.augment import Augmenter, Mixer
+from training.augment import Augmenter, Mixer, words_of
+from training.base_teacher import BaseTeacher
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
 from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split, split_exchanges
 from training.onednn import OneDnn
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
 from training.rows import RowThreads
+from training.teachers import Teachers
 from training.vocabulary import prune
 
 STATE = "state.pt"
 PARTS = "parts"
 LABELS = "labels.json"
 """In the order of the logits."""
-TEACHER = "teacher"
+TEACHER, BASE = "teacher", "base"
 NARROWING_BATCHES = 100
 """Read to see which neurons matter."""
 
@@ -57,11 +59,13 @@ class Run:
         start: Path | None = None,
         teachers: Sequence[Path] = (),
         labels: Sequence[str] = (),
+        base_teacher: BaseTeacher | None = None,
     ) -> None:
         """A fresh cut of the base to train.
 
         `labels`: of the examples, in the order of the logits; those of the skill table when there are none.
         `start`: a bundle to go on from instead. `teachers`: parts to learn from, and the first to narrow, instead.
+        `base_teacher`: fine-tuned, to learn from beside them.
         """
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
@@ -79,22 +83,23 @@ class Run:
             vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in examples], recipe.frequent_merges)
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
         self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
-        wide = [Parts.load(folder, self.base).detached(frozen=True) for folder in teachers]
-        self.teachers = [teacher.eval().requires_grad_(False) for teacher in wide]
-        if self.teachers:
-            self._narrow(self.teachers[0])
-        self.detached = self.parts.detached()
         self.threads = RowThreads()
+        self.teachers = Teachers(teachers, self.base, base_teacher, self.threads)
+        self.teachers.read(examples)
+        if self.teachers:
+            self._narrow(self.teachers.wide[0])
+        self.detached = self.parts.detached()
         self.model = self.parts.shadow.attach(self.base)
         self.exchanges = ExchangeBatches(exchanges, tokenizer, recipe.base_languages)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
         self.augmenter = Augmenter(examples)
         self.made_per_epoch = int(recipe.augment * len(self.utterances)) if self.augmenter else 0
         self.mixed_per_epoch = int(recipe.mixed * len(self.utterances)) if self.teachers else 0
-        self.mixer = Mixer(examples if self.mixed_per_epoch else ())
+        more = {language: words_of(tokenizer) for language in recipe.base_languages}
+        self.mixer = Mixer(examples if self.mixed_per_epoch else (), more)
         made = self.made_per_epoch + self.mixed_per_epoch
         self.steps_per_epoch = math.ceil((len(self.utterances) + made) / recipe.batch_size)
-        self.steps = recipe.epochs * self.steps_per_epoch
+        self.steps = max(recipe.epochs, math.ceil(recipe.least_steps / self.steps_per_epoch)) * self.steps_per_epoch
         self.optimizer, self.scheduler = self._optimizer()
         self.trainable = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.average = [p.detach().clone() for p in self.trainable]
@@ -135,6 +140,7 @@ class Run:
             task = progress.add_task("training", total=last, completed=self.step)
             while self.step < last:
                 started = self.step
+                progress.update(task, description="texts are made")
                 for intent_loss, reply_loss in self._epoch():
                     note = f"intent loss {intent_loss:.3f}, reply loss {reply_loss:.3f}"
                     progress.update(task, completed=self.step, description=note)
@@ -152,6 +158,7 @@ class Run:
         self.detached.train()
         self.model.train()
         made = [*self.augmenter.draw(self.made_per_epoch, generator), *self.mixer.draw(self.mixed_per_epoch, generator)]
+        self.teachers.read_made(made)
         for batch in self.utterances.epoch(self.recipe.batch_size, generator, self.recipe.token_dropout, made):
             loss = self._intent_loss(batch)
             if self.recipe.reply_epochs and self.step % self._reply_every() == 0:
@@ -170,16 +177,14 @@ class Run:
 
     def _intent_loss(self, batch: Utterances) -> float:
         """Cross entropy of the detached classifier, and its distance from the teachers; accumulates gradients."""
-        mask, embedded = batch.attention_mask, self.detached.embedding(batch.input_ids)
-        features = self.threads.run(self.detached.pooled, embedded, mask, list(self.model.network.parameters()))
+        embedded, network = self.detached.embedding(batch.input_ids), list(self.model.network.parameters())
+        features = self.threads.run(self.detached.pooled, embedded, batch.attention_mask, network)
         logits = self.parts.heads.shadow(self.feature_dropout(features))
         smoothing, labelled = self.recipe.label_smoothing, int((batch.labels != IGNORE).sum())
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="sum") / max(1, labelled)
         if self.teachers:
             share = self.recipe.distillation
-            with torch.no_grad():
-                told = [self.threads.run(teacher, batch.input_ids, mask) for teacher in self.teachers]
-            loss = (1 - share) * loss + share * distillation_loss(logits, mean_of(told))
+            loss = (1 - share) * loss + share * distillation_loss(logits, self.teachers.logits(batch))
         loss.backward()
         return loss.item()
 
@@ -255,13 +260,6 @@ class Run:
         (self.folder / LABELS).write_text(json.dumps(self.labels) + "\n", encoding="utf-8")
 
 
-def mean_of(logits: Sequence[Tensor]) -> Tensor:
-    """Logits (B, C) of the mean of several classifiers' probabilities; those of the only one as they are."""
-    if len(logits) == 1:
-        return logits[0]
-    return torch.logsumexp(torch.stack([F.log_softmax(one, dim=-1) for one in logits]), dim=0)
-
-
 def train(
     recipe: Recipe,
     folder: Path,
@@ -273,11 +271,15 @@ def train(
 
     Arguments as `Run`.
     """
+    labels = tuple(labels or load_skills().skills)
+    base_teacher = BaseTeacher(recipe, labels) if recipe.base_steps else None
+    if base_teacher:
+        base_teacher.learn(folder / BASE, examples)
     teachers = []
     for n, alone in enumerate(recipe.of_teachers(), start=1):
         own = folder / (TEACHER if n == 1 else f"{TEACHER}{n}")
         teachers.append(train(alone, own, examples, exchanges, labels).folder / PARTS)
-    run = Run(recipe, folder, examples, exchanges, teachers=teachers, labels=labels)
+    run = Run(recipe, folder, examples, exchanges, None, teachers, labels, base_teacher)
     run.resume()
     run.train()
     run.finish()

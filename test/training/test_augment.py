@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from shadow_intent.cloud.base import load_tokenizer
 from shadow_intent.errors import ConfigError
 from shadow_intent.intent import NO_SLOTS
 from shadow_intent.skills import load_skills
-from training.augment import OTHER_COMMAND, Augmenter, Mixer, load_carriers, plain
+from training.augment import OTHER_COMMAND, Augmenter, Mixer, load_carriers, plain, words_of
 from training.corpus import NO_LABEL, Example
 
 COMMANDS = {"sit": "sit down", "jump": "Jump up!", "dance": "do a dance", "light_on": "switch the light on"}
@@ -55,6 +56,14 @@ def test_mixed_texts_are_made_of_the_words_of_their_language_and_have_no_label()
     texts = {e.text for e in made}
     assert {"down", "switch the"} <= texts and not texts.isdisjoint({"sit the", "do down", "sit dance"})  # also mixed
     assert made == list(mixer.draw(400, torch.Generator().manual_seed(1)))
+
+
+def test_words_that_no_utterance_holds_replace_some() -> None:
+    words = words_of(load_tokenizer())
+    assert {"kangaroo", "museum", "umbrella"} <= set(words) and not {"the dog", "Sit", "go", "坐"} & set(words)
+    mixer = Mixer(examples(COMMANDS), {"en": words})
+    made = {w for e in mixer.draw(400, torch.Generator().manual_seed(1)) for w in e.text.split()}
+    assert len(made & set(words) - {word for text in COMMANDS.values() for word in text.split()}) > 50
 
 
 @pytest.mark.parametrize(

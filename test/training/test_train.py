@@ -16,14 +16,16 @@ from shadow_intent.errors import BundleError, ConfigError, ShadowIntentError
 from shadow_intent.intent import NO_SLOTS
 from shadow_intent.shadow.loss import IGNORE
 from training import evaluate, report
+from training.base_teacher import BaseTeacher
 from training.batches import UtteranceBatches
-from training.corpus import Example, Exchange, digest
+from training.corpus import NO_LABEL, Example, Exchange, digest
 from training.export import check_rounding, check_size, to_onnx, write_bundle
 from training.logs import reviewed_before
 from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict, retrain, with_reviewed
-from training.train import LABELS, PARTS, TEACHER, Run, mean_of, train
+from training.teachers import mean_of
+from training.train import BASE, LABELS, PARTS, TEACHER, Run, train
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def narrowed(
     tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
 ) -> Run:
     taught = replace(recipe, mlp_width=24, teacher_epochs=6, teachers=2, mixed=0.3, epochs=3, distillation=0.9)
-    taught = replace(taught, learning_rate=1e-3)
+    taught = replace(taught, learning_rate=1e-3, base_steps=40, base_learning_rate=1e-2)
     return train(taught, tmp_path_factory.mktemp("narrowed"), examples, exchanges)
 
 
@@ -81,7 +83,7 @@ def test_a_narrow_shadow_learns_what_its_wide_teacher_knows(narrowed: Run, examp
 
 
 def test_teachers_differ_by_their_seeds_and_mixed_texts_have_no_label(narrowed: Run) -> None:
-    first, second = narrowed.teachers
+    first, second = narrowed.teachers.wide
     assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert narrowed.mixed_per_epoch == int(0.3 * len(narrowed.utterances))
     made = list(narrowed.mixer.draw(8, torch.Generator().manual_seed(1)))
@@ -90,6 +92,46 @@ def test_teachers_differ_by_their_seeds_and_mixed_texts_have_no_label(narrowed: 
     )
     assert (batch.labels == IGNORE).all()
     assert 0 < narrowed._intent_loss(batch) < 10  # of nothing but the distance from the teachers
+
+
+def test_the_fine_tuned_base_teaches_beside_the_wide_shadows_in_its_languages(
+    narrowed: Run, examples: list[Example]
+) -> None:
+    batch = next(narrowed.utterances.epoch(len(examples), torch.Generator()))
+    teacher = BaseTeacher(narrowed.recipe, narrowed.labels)
+    teacher.learn(narrowed.folder / BASE, examples)  # what the run kept
+    told = teacher.told(examples)
+    assert set(told) == {e.text for e in examples if e.language == "en"}
+    right = sum(narrowed.labels[int(told[e.text].argmax())] == e.label for e in examples if e.text in told)
+    assert right >= 0.8 * len(told)
+    both = narrowed.teachers.logits(batch)
+    for row, text in enumerate(batch.texts):
+        wide = [t(batch.input_ids, batch.attention_mask)[row] for t in narrowed.teachers.wide]
+        expected = torch.stack([one.softmax(-1) for one in [*wide, *([told[text]] if text in told else [])]]).mean(0)
+        torch.testing.assert_close(both[row].softmax(-1), expected, atol=1e-4, rtol=1e-3)
+
+
+def test_what_the_base_reads_in_one_pass_is_forgotten_in_the_next(narrowed: Run) -> None:
+    made = [Example(f"sit dance {n}", NO_LABEL, "en", NO_SLOTS, "mixed") for n in range(2)]
+    batches = UtteranceBatches(made, narrowed.labels, narrowed.parts.vocabulary.tokenizer, 64)
+    batch = next(batches.epoch(2, torch.Generator()))
+    without = narrowed.teachers.logits(batch)
+    narrowed.teachers.read_made(made)
+    assert not torch.equal(narrowed.teachers.logits(batch), without)
+    narrowed.teachers.read_made(())
+    assert torch.equal(narrowed.teachers.logits(batch), without)
+
+
+def test_a_fine_tuned_base_of_other_data_is_refused(narrowed: Run, examples: list[Example]) -> None:
+    with pytest.raises(ShadowIntentError, match="other data"):
+        BaseTeacher(narrowed.recipe, narrowed.labels).learn(narrowed.folder / BASE, examples[1:])
+
+
+def test_few_utterances_are_passed_over_more_often(
+    recipe: Recipe, examples: list[Example], exchanges: list[Exchange], tmp_path: Path
+) -> None:
+    run = Run(replace(recipe, least_steps=5 * 8 - 1), tmp_path, examples, exchanges)
+    assert (run.steps_per_epoch, run.steps) == (8, 5 * 8)  # 54 utterances and 5 made ones, 8 at a time
 
 
 def test_the_mean_of_teachers_is_that_of_their_probabilities() -> None:

@@ -1,0 +1,63 @@
+"""The whole base, fine-tuned on the utterances in its languages: it knows words that no utterance holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from shadow_intent.errors import ShadowIntentError
+from training.corpus import Example, digest
+from training.encoder import Encoder, TextClassifier
+from training.recipe import Recipe
+
+WEIGHTS, MADE_OF = "weights.safetensors", "made_of.json"
+OWN = ("base", "base_languages", "seed", "batch_size", "base_steps", "base_learning_rate")
+"""What it takes from the recipe."""
+
+
+class BaseTeacher:
+    """Says what it makes of texts in the base's languages. Its token table stays as it was."""
+
+    def __init__(self, recipe: Recipe, labels: Sequence[str]) -> None:
+        torch.manual_seed(recipe.seed)
+        self._recipe, self._labels = recipe, labels
+        self._model = TextClassifier(Encoder(recipe.base), len(labels))
+        self._model.encoder.model.get_input_embeddings().requires_grad_(False)
+
+    def learn(self, folder: Path, examples: Sequence[Example]) -> None:
+        """Trains and keeps the weights in `folder`, or takes those that are there.
+
+        Raises ShadowIntentError when they are of other data or of another recipe.
+        """
+        recipe = self._recipe.as_dict()
+        made_of = {key: recipe[key] for key in OWN} | {"labels": list(self._labels), "data": digest(examples, ())}
+        if (folder / MADE_OF).is_file():
+            if json.loads((folder / MADE_OF).read_text(encoding="utf-8")) != made_of:
+                raise ShadowIntentError(f"{folder} is of another recipe or of other data; remove it or give another")
+            self._model.load_state_dict(load_file(folder / WEIGHTS))
+            return
+        known = [example for example in examples if example.language in self._recipe.base_languages]
+        targets = [self._labels.index(example.label) for example in known]
+        r = self._recipe
+        self._model.fit([e.text for e in known], targets, r.base_steps, r.batch_size, r.base_learning_rate, r.seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self._model.state_dict(), folder / WEIGHTS)
+        (folder / MADE_OF).write_text(json.dumps(made_of), encoding="utf-8")
+
+    def told(self, examples: Sequence[Example], description: str = "") -> dict[str, Tensor]:
+        """Logits (C,) by text, of those in the base's languages. `description`: of a progress bar, none without."""
+        texts = sorted({e.text for e in examples if e.language in self._recipe.base_languages})
+        return dict(zip(texts, self.logits(texts, description), strict=True)) if texts else {}
+
+    def logits(self, texts: Sequence[str], description: str = "") -> Tensor:
+        """(N, C), as `told`."""
+        return self._model.logits(texts, description)
+
+    @property
+    def megabytes(self) -> float:
+        return self._model.encoder.megabytes

@@ -1,0 +1,113 @@
+"""Pretrained models fine-tuned whole as classifiers of text: a teacher of the shadow, and its rivals on CLINC150."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModel, AutoTokenizer
+
+from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
+from shadow_intent.shadow import pool
+from shadow_intent.shadow.decoders import decoder_of
+from training.batches import similar_lengths
+from training.onednn import OneDnn
+
+ROWS = 64
+"""Texts that are read together where nothing is learnt."""
+
+
+class Encoder(nn.Module):
+    """A pretrained encoder, or decoder, with mean pooling."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        embedded = name == EMBEDDED
+        self.tokenizer: Any = load_tokenizer(name) if embedded else AutoTokenizer.from_pretrained(name)
+        self.model: Any = decoder_of(load_base(name)) if embedded else AutoModel.from_pretrained(name)
+        self.tokenizer.pad_token = self.tokenizer.pad_token or self.tokenizer.eos_token
+        self.requires_grad_(True)
+
+    def rows(self, texts: Sequence[str]) -> Any:
+        """input_ids and attention_mask, both (N, T)."""
+        rows = self.tokenizer(list(texts), padding=True, truncation=True, max_length=64, return_tensors="pt")
+        rows.pop("token_type_ids", None)
+        return rows
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """(N, d)"""
+        rows = self.rows(texts)
+        return pool(self.model(**rows).last_hidden_state, rows["attention_mask"], "mean")
+
+    @torch.no_grad()
+    def embeddings(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, d) of length 1."""
+        return np.asarray(F.normalize(_in_turn(self, texts, "")).numpy())
+
+    @property
+    def megabytes(self) -> float:
+        return sum(weight.numel() * 4 for weight in self.parameters()) / 1e6
+
+
+class TextClassifier(nn.Module):
+    """An encoder with a linear head."""
+
+    def __init__(self, encoder: Encoder, classes: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.model.config.hidden_size, classes)
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """(N, classes)"""
+        logits: Tensor = self.head(F.dropout(self.encoder(texts), 0.1, self.training))
+        return logits
+
+    @torch.no_grad()
+    def logits(self, texts: Sequence[str], description: str = "") -> Tensor:
+        """(N, classes), read by similar length. `description`: of a progress bar, none without."""
+        return _in_turn(self, texts, description)
+
+    def fit(self, texts: Sequence[str], targets: Sequence[int], steps: int, size: int, rate: float, seed: int) -> None:
+        """So many steps over batches of `size`; `rate` is the encoder's peak, linear to zero."""
+        weights = [weight for weight in self.encoder.parameters() if weight.requires_grad]
+        groups = [{"params": weights, "lr": rate}, {"params": self.head.parameters(), "lr": 1e-3}]
+        optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+        warm = max(1, steps // 16)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: min(1.0, (n + 1) / warm) * (1 - n / steps))
+        self.train()
+        batches = _batches(texts, steps, size, seed)
+        for batch in track(batches, f"fine-tuning, seed {seed}", total=steps, transient=True):
+            with OneDnn():
+                logits = self([texts[n] for n in batch])
+            F.cross_entropy(logits, torch.tensor([targets[n] for n in batch]), label_smoothing=0.1).backward()
+            nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            scheduler.step()
+        self.eval()
+
+
+def _batches(texts: Sequence[str], steps: int, size: int, seed: int) -> Iterator[list[int]]:
+    """So many batches of similar length, shuffled, from as many passes as it takes."""
+    generator, lengths = torch.Generator().manual_seed(seed), [len(text) for text in texts]
+    while steps > 0:
+        batches = similar_lengths(lengths, size, generator)[:steps]
+        yield from batches
+        steps -= len(batches)
+
+
+def _in_turn(read: Any, texts: Sequence[str], description: str) -> Tensor:
+    """What a module in evaluation makes of every text, in their order."""
+    read.eval()
+    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+    starts = range(0, len(order), ROWS)
+    with OneDnn():
+        told = track(starts, description, transient=True) if description else starts
+        found = [read([texts[n] for n in order[i : i + ROWS]]) for i in told]
+    return torch.cat(found)[torch.tensor(order).argsort()]

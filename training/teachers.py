@@ -1,0 +1,61 @@
+"""Whom the narrow shadow learns from beside the labels: wide shadows, and the fine-tuned base in its languages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from shadow_intent.shadow import DetachedShadow
+from training.base_teacher import BaseTeacher
+from training.batches import Utterances
+from training.corpus import Example
+from training.parts import Parts
+from training.rows import RowThreads
+
+
+class Teachers:
+    """True when there are any."""
+
+    def __init__(
+        self, folders: Sequence[Path], base: PreTrainedModel, fine_tuned: BaseTeacher | None, threads: RowThreads
+    ) -> None:
+        """`folders`: parts of wide shadows, cut from `base`."""
+        wide = [Parts.load(folder, base).detached(frozen=True) for folder in folders]
+        self.wide: list[DetachedShadow] = [teacher.eval().requires_grad_(False) for teacher in wide]
+        self._fine_tuned, self._threads = fine_tuned, threads
+        self._read: dict[str, Tensor] = {}
+        self._made: dict[str, Tensor] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.wide)
+
+    def read(self, examples: Sequence[Example]) -> None:
+        """Lets the fine-tuned base read what comes in every pass."""
+        self._read = self._fine_tuned.told(examples, "the fine-tuned base reads") if self._fine_tuned else {}
+
+    def read_made(self, examples: Sequence[Example]) -> None:
+        """Lets it read what comes in one pass, in place of what came in the one before."""
+        self._made = self._fine_tuned.told(examples) if self._fine_tuned else {}
+
+    @torch.no_grad()
+    def logits(self, batch: Utterances) -> Tensor:
+        """(B, C), of the mean of the probabilities."""
+        said = [self._threads.run(teacher, batch.input_ids, batch.attention_mask) for teacher in self.wide]
+        mean = mean_of(said)
+        base = [self._read.get(text, self._made.get(text)) for text in batch.texts]
+        if rows := [n for n, one in enumerate(base) if one is not None]:
+            mean = mean.clone()
+            mean[rows] = mean_of([*(one[rows] for one in said), torch.stack([one for one in base if one is not None])])
+        return mean
+
+
+def mean_of(logits: Sequence[Tensor]) -> Tensor:
+    """Logits (B, C) of the mean of several classifiers' probabilities; those of the only one as they are."""
+    if len(logits) == 1:
+        return logits[0]
+    return torch.logsumexp(torch.stack([F.log_softmax(one, dim=-1) for one in logits]), dim=0)
