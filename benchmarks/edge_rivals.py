@@ -79,7 +79,7 @@ def others(text: str, minilm: str, timed: Callable[[Any], dict[str, float]]) -> 
     from sklearn.pipeline import make_pipeline, make_union
     from sklearn.svm import LinearSVC
 
-    from training.clinc_rivals import Encoder
+    from training.encoder import Encoder
     from training.corpus import read_parts
 
     train = read_parts()["train"]

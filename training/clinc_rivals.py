@@ -77,7 +77,7 @@ class PeftShadow(Encoder):
 
 def embedded_regression(data: Clinc, seed: int, given: argparse.Namespace) -> Outcome:
     """Frozen sentence embeddings and logistic regression."""
-    encoder = Encoder(given.minilm)
+    encoder = Encoder(Recipe.load(given.recipe).encoder)
     model = LogisticRegression(C=30.0, max_iter=1000, random_state=seed)
     model.fit(encoder.embeddings(data.texts("train")), data.targets("train"))
     return Outcome(lambda texts: np.asarray(model.decision_function(encoder.embeddings(texts))), encoder.megabytes)

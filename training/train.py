@@ -3,7 +3,7 @@
 `python -m training.train --run build/run` writes run/parts (the trained shadow and its vocabulary) and
 run/state.pt, from which an interrupted run goes on after its last whole epoch. When the recipe narrows the shadow, wide
 ones are trained first, in run/teacher, run/teacher2 and so on; the narrow one starts from what the first of them learnt
-and keeps all as its teachers, beside the base fine-tuned in run/base where the recipe says so.
+and keeps all as its teachers, beside a sentence encoder fine-tuned in run/encoder where the recipe says so.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from shadow_intent.shadow import DetachedShadow, Shadow, distillation_loss, join
 from shadow_intent.shadow.loss import IGNORE
 from shadow_intent.skills import load_skills
 from training.augment import Augmenter, Mixer, words_of
-from training.base_teacher import BaseTeacher
 from training.batches import ExchangeBatches, Exchanges, UtteranceBatches, Utterances
 from training.corpus import Example, Exchange, digest, read_corpus, read_exchanges, split, split_exchanges
+from training.encoder_teacher import EncoderTeacher
 from training.onednn import OneDnn
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
@@ -42,7 +42,7 @@ STATE = "state.pt"
 PARTS = "parts"
 LABELS = "labels.json"
 """In the order of the logits."""
-TEACHER, BASE = "teacher", "base"
+TEACHER, ENCODER = "teacher", "encoder"
 NARROWING_BATCHES = 100
 """Read to see which neurons matter."""
 
@@ -59,13 +59,13 @@ class Run:
         start: Path | None = None,
         teachers: Sequence[Path] = (),
         labels: Sequence[str] = (),
-        base_teacher: BaseTeacher | None = None,
+        encoder: EncoderTeacher | None = None,
     ) -> None:
         """A fresh cut of the base to train.
 
         `labels`: of the examples, in the order of the logits; those of the skill table when there are none.
         `start`: a bundle to go on from instead. `teachers`: parts to learn from, and the first to narrow, instead.
-        `base_teacher`: fine-tuned, to learn from beside them.
+        `encoder`: fine-tuned, to learn from beside them.
         """
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
@@ -84,7 +84,7 @@ class Run:
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
         self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
         self.threads = RowThreads()
-        self.teachers = Teachers(teachers, self.base, base_teacher, self.threads)
+        self.teachers = Teachers(teachers, self.base, encoder, self.threads)
         self.teachers.read(examples)
         if self.teachers:
             self._narrow(self.teachers.wide[0])
@@ -95,7 +95,7 @@ class Run:
         self.augmenter = Augmenter(examples)
         self.made_per_epoch = int(recipe.augment * len(self.utterances)) if self.augmenter else 0
         self.mixed_per_epoch = int(recipe.mixed * len(self.utterances)) if self.teachers else 0
-        more = {language: words_of(tokenizer) for language in recipe.base_languages}
+        more = {language: words_of(tokenizer) for language in recipe.encoder_languages}
         self.mixer = Mixer(examples if self.mixed_per_epoch else (), more)
         made = self.made_per_epoch + self.mixed_per_epoch
         self.steps_per_epoch = math.ceil((len(self.utterances) + made) / recipe.batch_size)
@@ -272,14 +272,14 @@ def train(
     Arguments as `Run`.
     """
     labels = tuple(labels or load_skills().skills)
-    base_teacher = BaseTeacher(recipe, labels) if recipe.base_steps else None
-    if base_teacher:
-        base_teacher.learn(folder / BASE, examples)
+    encoder = EncoderTeacher(recipe, labels) if recipe.encoder_steps else None
+    if encoder:
+        encoder.learn(folder / ENCODER, examples)
     teachers = []
     for n, alone in enumerate(recipe.of_teachers(), start=1):
         own = folder / (TEACHER if n == 1 else f"{TEACHER}{n}")
         teachers.append(train(alone, own, examples, exchanges, labels).folder / PARTS)
-    run = Run(recipe, folder, examples, exchanges, None, teachers, labels, base_teacher)
+    run = Run(recipe, folder, examples, exchanges, None, teachers, labels, encoder)
     run.resume()
     run.train()
     run.finish()

@@ -16,16 +16,16 @@ from shadow_intent.errors import BundleError, ConfigError, ShadowIntentError
 from shadow_intent.intent import NO_SLOTS
 from shadow_intent.shadow.loss import IGNORE
 from training import evaluate, report
-from training.base_teacher import BaseTeacher
 from training.batches import UtteranceBatches
 from training.corpus import NO_LABEL, Example, Exchange, digest
+from training.encoder_teacher import EncoderTeacher
 from training.export import check_rounding, check_size, to_onnx, write_bundle
 from training.logs import reviewed_before
 from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict, retrain, with_reviewed
 from training.teachers import mean_of
-from training.train import BASE, LABELS, PARTS, TEACHER, Run, train
+from training.train import ENCODER, LABELS, PARTS, TEACHER, Run, train
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def narrowed(
     tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
 ) -> Run:
     taught = replace(recipe, mlp_width=24, teacher_epochs=6, teachers=2, mixed=0.3, epochs=3, distillation=0.9)
-    taught = replace(taught, learning_rate=1e-3, base_steps=40, base_learning_rate=1e-2)
+    taught = replace(taught, learning_rate=1e-3, encoder_steps=40, encoder_learning_rate=1e-2)
     return train(taught, tmp_path_factory.mktemp("narrowed"), examples, exchanges)
 
 
@@ -94,12 +94,10 @@ def test_teachers_differ_by_their_seeds_and_mixed_texts_have_no_label(narrowed: 
     assert 0 < narrowed._intent_loss(batch) < 10  # of nothing but the distance from the teachers
 
 
-def test_the_fine_tuned_base_teaches_beside_the_wide_shadows_in_its_languages(
-    narrowed: Run, examples: list[Example]
-) -> None:
+def test_the_encoder_teaches_beside_the_wide_shadows_in_its_languages(narrowed: Run, examples: list[Example]) -> None:
     batch = next(narrowed.utterances.epoch(len(examples), torch.Generator()))
-    teacher = BaseTeacher(narrowed.recipe, narrowed.labels)
-    teacher.learn(narrowed.folder / BASE, examples)  # what the run kept
+    teacher = EncoderTeacher(narrowed.recipe, narrowed.labels)
+    teacher.learn(narrowed.folder / ENCODER, examples)  # what the run kept
     told = teacher.told(examples)
     assert set(told) == {e.text for e in examples if e.language == "en"}
     right = sum(narrowed.labels[int(told[e.text].argmax())] == e.label for e in examples if e.text in told)
@@ -111,7 +109,7 @@ def test_the_fine_tuned_base_teaches_beside_the_wide_shadows_in_its_languages(
         torch.testing.assert_close(both[row].softmax(-1), expected, atol=1e-4, rtol=1e-3)
 
 
-def test_what_the_base_reads_in_one_pass_is_forgotten_in_the_next(narrowed: Run) -> None:
+def test_what_the_encoder_reads_in_one_pass_is_forgotten_in_the_next(narrowed: Run) -> None:
     made = [Example(f"sit dance {n}", NO_LABEL, "en", NO_SLOTS, "mixed") for n in range(2)]
     batches = UtteranceBatches(made, narrowed.labels, narrowed.parts.vocabulary.tokenizer, 64)
     batch = next(batches.epoch(2, torch.Generator()))
@@ -122,9 +120,9 @@ def test_what_the_base_reads_in_one_pass_is_forgotten_in_the_next(narrowed: Run)
     assert torch.equal(narrowed.teachers.logits(batch), without)
 
 
-def test_a_fine_tuned_base_of_other_data_is_refused(narrowed: Run, examples: list[Example]) -> None:
+def test_an_encoder_of_other_data_is_refused(narrowed: Run, examples: list[Example]) -> None:
     with pytest.raises(ShadowIntentError, match="other data"):
-        BaseTeacher(narrowed.recipe, narrowed.labels).learn(narrowed.folder / BASE, examples[1:])
+        EncoderTeacher(narrowed.recipe, narrowed.labels).learn(narrowed.folder / ENCODER, examples[1:])
 
 
 def test_few_utterances_are_passed_over_more_often(

@@ -1,4 +1,4 @@
-"""The whole base, fine-tuned on the utterances in its languages: it knows words that no utterance holds."""
+"""A sentence encoder, fine-tuned on the utterances in its languages: it knows words that no utterance holds."""
 
 from __future__ import annotations
 
@@ -16,42 +16,41 @@ from training.encoder import Encoder, TextClassifier
 from training.recipe import Recipe
 
 WEIGHTS, MADE_OF = "weights.safetensors", "made_of.json"
-OWN = ("base", "base_languages", "seed", "batch_size", "base_steps", "base_learning_rate")
+OWN = ("encoder", "encoder_languages", "encoder_steps", "encoder_learning_rate", "seed", "batch_size")
 """What it takes from the recipe."""
 
 
-class BaseTeacher:
-    """Says what it makes of texts in the base's languages. Its token table stays as it was."""
+class EncoderTeacher:
+    """Says what it makes of texts in the encoder's languages."""
 
     def __init__(self, recipe: Recipe, labels: Sequence[str]) -> None:
+        """Raises ConfigError when the encoder cannot be had."""
         torch.manual_seed(recipe.seed)
         self._recipe, self._labels = recipe, labels
-        self._model = TextClassifier(Encoder(recipe.base), len(labels))
-        self._model.encoder.model.get_input_embeddings().requires_grad_(False)
+        self._model = TextClassifier(Encoder(recipe.encoder), len(labels))
 
     def learn(self, folder: Path, examples: Sequence[Example]) -> None:
         """Trains and keeps the weights in `folder`, or takes those that are there.
 
         Raises ShadowIntentError when they are of other data or of another recipe.
         """
-        recipe = self._recipe.as_dict()
+        r, recipe = self._recipe, self._recipe.as_dict()
         made_of = {key: recipe[key] for key in OWN} | {"labels": list(self._labels), "data": digest(examples, ())}
         if (folder / MADE_OF).is_file():
             if json.loads((folder / MADE_OF).read_text(encoding="utf-8")) != made_of:
                 raise ShadowIntentError(f"{folder} is of another recipe or of other data; remove it or give another")
             self._model.load_state_dict(load_file(folder / WEIGHTS))
             return
-        known = [example for example in examples if example.language in self._recipe.base_languages]
-        targets = [self._labels.index(example.label) for example in known]
-        r = self._recipe
-        self._model.fit([e.text for e in known], targets, r.base_steps, r.batch_size, r.base_learning_rate, r.seed)
+        known = [example for example in examples if example.language in r.encoder_languages]
+        texts, targets = [e.text for e in known], [self._labels.index(e.label) for e in known]
+        self._model.fit(texts, targets, r.encoder_steps, r.batch_size, r.encoder_learning_rate, r.seed)
         folder.mkdir(parents=True, exist_ok=True)
         save_file(self._model.state_dict(), folder / WEIGHTS)
         (folder / MADE_OF).write_text(json.dumps(made_of), encoding="utf-8")
 
     def told(self, examples: Sequence[Example], description: str = "") -> dict[str, Tensor]:
-        """Logits (C,) by text, of those in the base's languages. `description`: of a progress bar, none without."""
-        texts = sorted({e.text for e in examples if e.language in self._recipe.base_languages})
+        """Logits (C,) by text, of those in its languages. `description`: of a progress bar, none without."""
+        texts = sorted({e.text for e in examples if e.language in self._recipe.encoder_languages})
         return dict(zip(texts, self.logits(texts, description), strict=True)) if texts else {}
 
     def logits(self, texts: Sequence[str], description: str = "") -> Tensor:
