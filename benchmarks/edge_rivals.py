@@ -79,8 +79,8 @@ def others(text: str, minilm: str, timed: Callable[[Any], dict[str, float]]) -> 
     from sklearn.pipeline import make_pipeline, make_union
     from sklearn.svm import LinearSVC
 
-    from training.encoder import Encoder
     from training.corpus import read_parts
+    from training.encoder import Encoder
 
     train = read_parts()["train"]
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, min_df=2, dtype=np.float32)
