@@ -48,6 +48,8 @@ class Amounts(Words):
         pair = word in ("俩", "仨") and (self._gesture(i + 1) or self.word(i + 1) in units.MEASURES)
         if word in units.HOMOPHONES and plural and (pair or self._unit(i + 1)):
             return units.HOMOPHONES[word], i + 1
+        if word in units.HALVED and self.word(i - 1) in ("a", "an") and self._unit(i + 1):
+            return units.RARE_FRACTIONS[word], i + 1  # "an eighth turn"; "a third turn" is one after two others
         if word in units.RARE_FRACTIONS and following == "of":
             named = self.word(i - 1) in ("a", "an") or self._unit(self._skip(i + 2, articles=True))  # no date
             compound = self.word(i - 1) in units.TENS  # "a twenty fourth of"

