@@ -57,7 +57,7 @@ def shadow(data: Clinc, seed: int, given: argparse.Namespace, out_of_scope: bool
     labels = (*data.labels, OUT_OF_SCOPE) if out_of_scope else data.labels
     run = train(recipe, folder, examples_of(data, out_of_scope), [], labels)
     to_onnx(run.parts.detached(frozen=True), folder / MODEL, recipe.max_tokens)
-    run.parts.vocabulary.tokenizer.save(str(folder / TOKENIZER))
+    run.parts.vocabulary.tokenizer.save(str(folder / TOKENIZER), pretty=False)
     return onnx_outcome(folder, recipe.max_tokens)
 
 

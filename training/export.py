@@ -46,8 +46,8 @@ OTHER_NOTICE = """\
 This bundle holds weights derived from {base}: its first decoder blocks, fine-tuned, and rows of its token embedding,
 quantised to 8 and 4 bits. The licence of {base} applies to them.
 """
-TABLE_BLOCK = 64
-"""Values of the token table that share a scale."""
+TABLE_BLOCK = 32
+"""Values of the token table that share a scale and a zero point."""
 ROUNDING_LOSS, FEWEST_LOST = 0.003, 3
 """Share of utterances that rounding to eight and four bits may cost, and how many of a few are no evidence."""
 COMPARED = 4000
@@ -105,7 +105,7 @@ def to_onnx(detached: DetachedShadow, path: Path, max_tokens: int) -> None:
             onnx.load(products),
             bits=4,
             block_size=TABLE_BLOCK,
-            is_symmetric=True,
+            is_symmetric=False,
             op_types_to_quantize=("Gather",),
             quant_axes=(("Gather", 1),),
         )

@@ -88,7 +88,7 @@ class Parts:
         """Writes the files `load` reads. `dtype`: of the stored weights, None keeps theirs."""
         folder.mkdir(parents=True, exist_ok=True)
         save_shadow(folder, self.shadow, base, dtype)
-        self.vocabulary.tokenizer.save(str(folder / layout.TOKENIZER))
+        self.vocabulary.tokenizer.save(str(folder / layout.TOKENIZER), pretty=False)
         (folder / layout.VOCABULARY).write_text(json.dumps(self.vocabulary.rows), encoding="utf-8")
         save_file({"new": self.rows.new.detach().to(dtype or torch.float32)}, folder / layout.NEW_ROWS)
 
