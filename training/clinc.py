@@ -62,10 +62,12 @@ def shadow(data: Clinc, seed: int, given: argparse.Namespace, out_of_scope: bool
 
 
 def recipe_of(seed: int, given: argparse.Namespace) -> Recipe:
+    """The robot's recipe without what only its data has."""
     return replace(Recipe.load(given.recipe), seed=seed, augment=0.0, reply_epochs=0)
 
 
 def examples_of(data: Clinc, out_of_scope: bool = False) -> list[Example]:
+    """The training part, and what is out of scope of it under a label of its own."""
     pairs = [*data.parts["train"], *(data.parts["oos_train"] if out_of_scope else [])]
     return [Example(text, label, "en", NO_SLOTS, f"clinc:{i}") for i, (text, label) in enumerate(pairs)]
 

@@ -32,7 +32,7 @@ class EncoderTeacher:
     def learn(self, folder: Path, examples: Sequence[Example]) -> None:
         """Trains and keeps the weights in `folder`, or takes those that are there.
 
-        Raises ShadowIntentError when they are of other data or of another recipe.
+        Raises ShadowIntentError when they are of other data or of another recipe, or when there is nothing to learn.
         """
         r, recipe = self._recipe, self._recipe.as_dict()
         made_of = {key: recipe[key] for key in OWN} | {"labels": list(self._labels), "data": digest(examples, ())}
@@ -42,6 +42,8 @@ class EncoderTeacher:
             self._model.load_state_dict(load_file(folder / WEIGHTS))
             return
         known = [example for example in examples if example.language in r.encoder_languages]
+        if not known:
+            raise ShadowIntentError(f"no utterance is in a language of the encoder: {', '.join(r.encoder_languages)}")
         texts, targets = [e.text for e in known], [self._labels.index(e.label) for e in known]
         self._model.fit(texts, targets, r.encoder_steps, r.batch_size, r.encoder_learning_rate, r.seed)
         folder.mkdir(parents=True, exist_ok=True)

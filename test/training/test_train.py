@@ -125,6 +125,12 @@ def test_an_encoder_of_other_data_is_refused(narrowed: Run, examples: list[Examp
         EncoderTeacher(narrowed.recipe, narrowed.labels).learn(narrowed.folder / ENCODER, examples[1:])
 
 
+def test_an_encoder_needs_utterances_in_its_languages(recipe: Recipe, examples: list[Example], tmp_path: Path) -> None:
+    teacher = EncoderTeacher(replace(recipe, encoder_languages=("de",)), ("sit",))
+    with pytest.raises(ShadowIntentError, match="no utterance is in a language of the encoder: de"):
+        teacher.learn(tmp_path, examples)
+
+
 def test_few_utterances_are_passed_over_more_often(
     recipe: Recipe, examples: list[Example], exchanges: list[Exchange], tmp_path: Path
 ) -> None:
