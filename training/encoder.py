@@ -62,7 +62,7 @@ class Encoder(nn.Module):
     @torch.no_grad()
     def embeddings(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, d) of length 1."""
-        return np.asarray(F.normalize(_in_turn(self, texts, "")).numpy())
+        return np.asarray(F.normalize(_in_turn(self, texts)).numpy())
 
     @property
     def megabytes(self) -> float:
@@ -83,9 +83,9 @@ class TextClassifier(nn.Module):
         return logits
 
     @torch.no_grad()
-    def logits(self, texts: Sequence[str], description: str = "") -> Tensor:
-        """(N, classes), read by similar length. `description`: of a progress bar, none without."""
-        return _in_turn(self, texts, description)
+    def logits(self, texts: Sequence[str]) -> Tensor:
+        """(N, classes), read by similar length."""
+        return _in_turn(self, texts)
 
     def fit(self, texts: Sequence[str], targets: Sequence[int], steps: int, size: int, rate: float, seed: int) -> None:
         """So many steps over batches of `size`; `rate` is the encoder's peak, linear to zero."""
@@ -128,12 +128,10 @@ def _batches(texts: Sequence[str], steps: int, size: int, seed: int) -> Iterator
         steps -= len(batches)
 
 
-def _in_turn(read: Any, texts: Sequence[str], description: str) -> Tensor:
+def _in_turn(read: Any, texts: Sequence[str]) -> Tensor:
     """What a module in evaluation makes of every text, in their order."""
     read.eval()
     order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
-    starts = range(0, len(order), ROWS)
     with OneDnn():
-        told = track(starts, description, transient=True) if description else starts
-        found = [read([texts[n] for n in order[i : i + ROWS]]) for i in told]
+        found = [read([texts[n] for n in order[i : i + ROWS]]) for i in range(0, len(order), ROWS)]
     return torch.cat(found)[torch.tensor(order).argsort()]

@@ -50,14 +50,14 @@ class EncoderTeacher:
         save_file(self._model.state_dict(), folder / WEIGHTS)
         (folder / MADE_OF).write_text(json.dumps(made_of), encoding="utf-8")
 
-    def told(self, examples: Sequence[Example], description: str = "") -> dict[str, Tensor]:
-        """Logits (C,) by text, of those in its languages. `description`: of a progress bar, none without."""
+    def told(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        """Logits (C,) by text, of those in its languages."""
         texts = sorted({e.text for e in examples if e.language in self._recipe.encoder_languages})
-        return dict(zip(texts, self.logits(texts, description), strict=True)) if texts else {}
+        return dict(zip(texts, self.logits(texts), strict=True)) if texts else {}
 
-    def logits(self, texts: Sequence[str], description: str = "") -> Tensor:
-        """(N, C), as `told`."""
-        return self._model.logits(texts, description)
+    def logits(self, texts: Sequence[str]) -> Tensor:
+        """(N, C)"""
+        return self._model.logits(texts)
 
     @property
     def megabytes(self) -> float:

@@ -22,25 +22,28 @@ class Teachers:
     """True when there are any."""
 
     def __init__(
-        self, folders: Sequence[Path], base: PreTrainedModel, encoder: EncoderTeacher | None, threads: RowThreads
+        self,
+        folders: Sequence[Path],
+        base: PreTrainedModel,
+        encoder: EncoderTeacher | None,
+        examples: Sequence[Example],
+        threads: RowThreads,
     ) -> None:
-        """`folders`: parts of wide shadows, cut from `base`."""
+        """`folders`: parts of wide shadows, cut from `base`. `examples`: what comes in every pass."""
         wide = [Parts.load(folder, base).detached(frozen=True) for folder in folders]
         self.wide: list[DetachedShadow] = [teacher.eval().requires_grad_(False) for teacher in wide]
-        self._encoder, self._threads = encoder, threads
+        self._encoder, self._examples, self._threads = encoder, examples, threads
         self._read: dict[str, Tensor] = {}
         self._made: dict[str, Tensor] = {}
 
     def __bool__(self) -> bool:
         return bool(self.wide)
 
-    def read(self, examples: Sequence[Example]) -> None:
-        """Lets the encoder read what comes in every pass."""
-        self._read = self._encoder.told(examples, "the encoder reads") if self._encoder else {}
-
-    def read_made(self, examples: Sequence[Example]) -> None:
-        """Lets it read what comes in one pass, in place of what came in the one before."""
-        self._made = self._encoder.told(examples) if self._encoder else {}
+    def read(self, made: Sequence[Example]) -> None:
+        """Lets the encoder read what comes in every pass, once, and what was made for this one only."""
+        if self._encoder:
+            self._read = self._read or self._encoder.told(self._examples)
+            self._made = self._encoder.told(made)
 
     @torch.no_grad()
     def logits(self, batch: Utterances) -> Tensor:

@@ -84,8 +84,7 @@ class Run:
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
         self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
         self.threads = RowThreads()
-        self.teachers = Teachers(teachers, self.base, encoder, self.threads)
-        self.teachers.read(examples)
+        self.teachers = Teachers(teachers, self.base, encoder, examples, self.threads)
         if self.teachers:
             self._narrow(self.teachers.wide[0])
         self.detached = self.parts.detached()
@@ -95,7 +94,7 @@ class Run:
         self.augmenter = Augmenter(examples)
         self.made_per_epoch = int(recipe.augment * len(self.utterances)) if self.augmenter else 0
         self.mixed_per_epoch = int(recipe.mixed * len(self.utterances)) if self.teachers else 0
-        more = {language: words_of(tokenizer) for language in recipe.encoder_languages}
+        more = dict.fromkeys(recipe.encoder_languages, words_of(tokenizer))
         self.mixer = Mixer(examples if self.mixed_per_epoch else (), more)
         made = self.made_per_epoch + self.mixed_per_epoch
         self.steps_per_epoch = math.ceil((len(self.utterances) + made) / recipe.batch_size)
@@ -140,7 +139,7 @@ class Run:
             task = progress.add_task("training", total=last, completed=self.step)
             while self.step < last:
                 started = self.step
-                progress.update(task, description="texts are made")
+                progress.update(task, description="texts are made and read")
                 for intent_loss, reply_loss in self._epoch():
                     note = f"intent loss {intent_loss:.3f}, reply loss {reply_loss:.3f}"
                     progress.update(task, completed=self.step, description=note)
@@ -158,7 +157,7 @@ class Run:
         self.detached.train()
         self.model.train()
         made = [*self.augmenter.draw(self.made_per_epoch, generator), *self.mixer.draw(self.mixed_per_epoch, generator)]
-        self.teachers.read_made(made)
+        self.teachers.read(made)
         for batch in self.utterances.epoch(self.recipe.batch_size, generator, self.recipe.token_dropout, made):
             loss = self._intent_loss(batch)
             if self.recipe.reply_epochs and self.step % self._reply_every() == 0:

@@ -114,9 +114,9 @@ def test_what_the_encoder_reads_in_one_pass_is_forgotten_in_the_next(narrowed: R
     batches = UtteranceBatches(made, narrowed.labels, narrowed.parts.vocabulary.tokenizer, 64)
     batch = next(batches.epoch(2, torch.Generator()))
     without = narrowed.teachers.logits(batch)
-    narrowed.teachers.read_made(made)
+    narrowed.teachers.read(made)
     assert not torch.equal(narrowed.teachers.logits(batch), without)
-    narrowed.teachers.read_made(())
+    narrowed.teachers.read(())
     assert torch.equal(narrowed.teachers.logits(batch), without)
 
 
