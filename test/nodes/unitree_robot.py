@@ -38,6 +38,8 @@ SERVICES = {
 BAD_PARAMETER = 3204
 STATE_S, LOW_STATE_S = 0.02, 0.2
 BATTERY = 64
+PRINTING = threading.Lock()
+"""`print` writes a line and its end apart, and each service's requests come in a thread of their own."""
 
 
 @dataclass
@@ -92,6 +94,12 @@ class Service(Server):
         self.Start()
 
 
+def tell(values: dict[str, object]) -> None:
+    """Writes a line of JSON."""
+    with PRINTING:
+        print(json.dumps(values), flush=True)
+
+
 def report(service: str, request: Request_) -> None:
     """Every field of a request."""
     header = request.header
@@ -105,7 +113,7 @@ def report(service: str, request: Request_) -> None:
         "parameter": request.parameter,
         "binary": list(request.binary),
     }
-    print(json.dumps(values), flush=True)
+    tell(values)
 
 
 def main(domain: int, layout: str) -> None:
@@ -123,7 +131,7 @@ def main(domain: int, layout: str) -> None:
     sample, low = unitree_go_msg_dds__SportModeState_(), unitree_go_msg_dds__LowState_()
     sample.mode, sample.error_code = 1, 1013
     low.bms_state.soc = BATTERY
-    print(json.dumps({"ready": len(services)}), flush=True)
+    tell({"ready": len(services)})
     low_at = 0.0
     while True:
         robot.advance(STATE_S)
