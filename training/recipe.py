@@ -71,6 +71,9 @@ class Recipe:
     """Sentences made around commands (`training.augment`) per utterance of the data, in [0, 1)."""
     mixed: float
     """Texts that mean nothing in particular (`augment.Mixer`) per utterance, in [0, 1); only teachers label them."""
+    written: int
+    """English texts that the base writes in the manner of the utterances (`training.written`); only teachers label
+    them."""
     feature_dropout: float
     """Dropout on embeddings (half of it) and on the pooled s⁰, in [0, 1)."""
     average_decay: float
@@ -97,7 +100,15 @@ class Recipe:
         ):
             if not (isinstance(getattr(self, name), (int, float)) and 0 <= getattr(self, name) < 1):
                 raise ConfigError(f"recipe {name}: expected a number in [0, 1), got {getattr(self, name)!r}")
-        for name in ("mlp_width", "teacher_epochs", "teachers", "encoder_steps", "least_steps", "reply_epochs"):
+        for name in (
+            "mlp_width",
+            "teacher_epochs",
+            "teachers",
+            "encoder_steps",
+            "least_steps",
+            "written",
+            "reply_epochs",
+        ):
             if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 0):
                 raise ConfigError(f"recipe {name}: expected a whole number >= 0, got {getattr(self, name)!r}")
         if not bool(self.mlp_width) == bool(self.teacher_epochs) == bool(self.teachers):
@@ -106,6 +117,11 @@ class Recipe:
             raise ConfigError("recipe: the encoder teaches beside wide shadows; set teachers, or encoder_steps to 0")
         if self.mixed and not self.teachers:
             raise ConfigError("recipe: mixed texts have no label but a teacher's; set teachers, or mixed to 0")
+        if self.written and not (self.teachers and "en" in self.base_languages):
+            raise ConfigError(
+                "recipe: written texts are English and have no label but a teacher's; set teachers and a base that "
+                "knows English, or written to 0"
+            )
         for name in ("learning_rate", "head_learning_rate", "reply_learning_rate", "encoder_learning_rate"):
             if not (isinstance(getattr(self, name), float) and getattr(self, name) > 0):
                 raise ConfigError(f"recipe {name}: expected a number > 0, got {getattr(self, name)!r}")
@@ -140,6 +156,7 @@ class Recipe:
                 epochs=self.teacher_epochs,
                 distillation=0.0,
                 mixed=0.0,
+                written=0,
                 reply_epochs=0,
             )
             for n in range(self.teachers)

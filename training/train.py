@@ -3,7 +3,8 @@
 `python -m training.train --run build/run` writes run/parts (the trained shadow and its vocabulary) and
 run/state.pt, from which an interrupted run goes on after its last whole epoch. When the recipe narrows the shadow, wide
 ones are trained first, in run/teacher, run/teacher2 and so on; the narrow one starts from what the first of them learnt
-and keeps all as its teachers, beside a sentence encoder fine-tuned in run/encoder where the recipe says so.
+and keeps all as its teachers, beside a sentence encoder fine-tuned in run/encoder where the recipe says so. What the
+base writes for it to learn on is in run/written.jsonl.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ from training.recipe import DEFAULT, Recipe
 from training.rows import RowThreads
 from training.teachers import Teachers
 from training.vocabulary import prune
+from training.written import Writer
 
 STATE = "state.pt"
 PARTS = "parts"
 LABELS = "labels.json"
 """In the order of the logits."""
 TEACHER, ENCODER = "teacher", "encoder"
+WRITTEN = "written.jsonl"
 NARROWING_BATCHES = 100
 """Read to see which neurons matter."""
 
@@ -60,12 +63,13 @@ class Run:
         teachers: Sequence[Path] = (),
         labels: Sequence[str] = (),
         encoder: EncoderTeacher | None = None,
+        written: Sequence[Example] = (),
     ) -> None:
         """A fresh cut of the base to train.
 
         `labels`: of the examples, in the order of the logits; those of the skill table when there are none.
         `start`: a bundle to go on from instead. `teachers`: parts to learn from, and the first to narrow, instead.
-        `encoder`: fine-tuned, to learn from beside them.
+        `encoder`: fine-tuned, to learn from beside them. `written`: texts that only the teachers label.
         """
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
@@ -73,7 +77,7 @@ class Run:
         self.made_of = {
             "recipe": recipe.as_dict(),
             "order of labels": list(self.labels),
-            "set of data": digest(examples, exchanges),
+            "set of data": digest([*examples, *written], exchanges),
         }
         self.base = load_base(recipe.base)
         tokenizer = load_tokenizer(recipe.base)
@@ -82,9 +86,10 @@ class Run:
         else:
             vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in examples], recipe.frequent_merges)
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
-        self.utterances = UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
+        every = [*examples, *written]
+        self.utterances = UtteranceBatches(every, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
         self.threads = RowThreads()
-        self.teachers = Teachers(teachers, self.base, encoder, examples, self.threads)
+        self.teachers = Teachers(teachers, self.base, encoder, every, self.threads)
         if self.teachers:
             self._narrow(self.teachers.wide[0])
         self.detached = self.parts.detached()
@@ -92,8 +97,8 @@ class Run:
         self.exchanges = ExchangeBatches(exchanges, tokenizer, recipe.base_languages)
         self.feature_dropout = nn.Dropout(recipe.feature_dropout)
         self.augmenter = Augmenter(examples)
-        self.made_per_epoch = int(recipe.augment * len(self.utterances)) if self.augmenter else 0
-        self.mixed_per_epoch = int(recipe.mixed * len(self.utterances)) if self.teachers else 0
+        self.made_per_epoch = int(recipe.augment * len(examples)) if self.augmenter else 0
+        self.mixed_per_epoch = int(recipe.mixed * len(examples)) if self.teachers else 0
         more = dict.fromkeys(recipe.encoder_languages, words_of(tokenizer))
         self.mixer = Mixer(examples if self.mixed_per_epoch else (), more)
         made = self.made_per_epoch + self.mixed_per_epoch
@@ -278,7 +283,8 @@ def train(
     for n, alone in enumerate(recipe.of_teachers(), start=1):
         own = folder / (TEACHER if n == 1 else f"{TEACHER}{n}")
         teachers.append(train(alone, own, examples, exchanges, labels).folder / PARTS)
-    run = Run(recipe, folder, examples, exchanges, None, teachers, labels, encoder)
+    written = Writer(recipe, examples).write(folder / WRITTEN) if recipe.written else []
+    run = Run(recipe, folder, examples, exchanges, None, teachers, labels, encoder, written)
     run.resume()
     run.train()
     run.finish()

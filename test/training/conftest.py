@@ -53,6 +53,7 @@ def recipe(tiny_base: Path) -> Recipe:
         encoder_steps=0,
         least_steps=0,
         mixed=0.0,
+        written=0,
         distillation=0.0,
         epochs=4,
         batch_size=8,

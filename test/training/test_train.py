@@ -25,7 +25,10 @@ from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict, retrain, with_reviewed
 from training.teachers import mean_of
-from training.train import ENCODER, LABELS, PARTS, TEACHER, Run, train
+from training.train import ENCODER, LABELS, PARTS, TEACHER, WRITTEN, Run, train
+from training.written import Writer
+
+WRITTEN_TEXTS = ["sit or dance", "dance and sit"]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,10 @@ def narrowed(
 ) -> Run:
     taught = replace(recipe, mlp_width=24, teacher_epochs=6, teachers=2, mixed=0.3, epochs=3, distillation=0.9)
     taught = replace(taught, learning_rate=1e-3, encoder_steps=40, encoder_learning_rate=1e-2)
-    return train(taught, tmp_path_factory.mktemp("narrowed"), examples, exchanges)
+    taught, folder = replace(taught, written=2), tmp_path_factory.mktemp("narrowed")
+    lines = (Writer(taught, examples).made_of, WRITTEN_TEXTS)  # a tiny base cannot write
+    (folder / WRITTEN).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return train(taught, folder, examples, exchanges)
 
 
 def test_a_narrow_shadow_learns_what_its_wide_teacher_knows(narrowed: Run, examples: list[Example]) -> None:
@@ -82,10 +88,10 @@ def test_a_narrow_shadow_learns_what_its_wide_teacher_knows(narrowed: Run, examp
     assert (said == batch.labels).float().mean() >= 0.8
 
 
-def test_teachers_differ_by_their_seeds_and_mixed_texts_have_no_label(narrowed: Run) -> None:
+def test_teachers_differ_by_their_seeds_and_mixed_texts_have_no_label(narrowed: Run, examples: list[Example]) -> None:
     first, second = narrowed.teachers.wide
     assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
-    assert narrowed.mixed_per_epoch == int(0.3 * len(narrowed.utterances))
+    assert narrowed.mixed_per_epoch == int(0.3 * len(examples))
     made = list(narrowed.mixer.draw(8, torch.Generator().manual_seed(1)))
     (batch,) = UtteranceBatches(made, narrowed.labels, narrowed.parts.vocabulary.tokenizer, 64).epoch(
         8, torch.Generator()
@@ -102,11 +108,19 @@ def test_the_encoder_teaches_beside_the_wide_shadows_in_its_languages(narrowed: 
     assert set(told) == {e.text for e in examples if e.language == "en"}
     right = sum(narrowed.labels[int(told[e.text].argmax())] == e.label for e in examples if e.text in told)
     assert right >= 0.8 * len(told)
+    told |= teacher.told([Example(text, NO_LABEL, "en", NO_SLOTS, "written") for text in WRITTEN_TEXTS])
     both = narrowed.teachers.logits(batch)
     for row, text in enumerate(batch.texts):
         wide = [t(batch.input_ids, batch.attention_mask)[row] for t in narrowed.teachers.wide]
         expected = torch.stack([one.softmax(-1) for one in [*wide, *([told[text]] if text in told else [])]]).mean(0)
         torch.testing.assert_close(both[row].softmax(-1), expected, atol=1e-4, rtol=1e-3)
+
+
+def test_what_the_base_wrote_is_learnt_from_the_teachers_alone(narrowed: Run, examples: list[Example]) -> None:
+    batch = next(narrowed.utterances.epoch(len(narrowed.utterances), torch.Generator()))
+    unlabelled = {text for text, label in zip(batch.texts, batch.labels.tolist(), strict=True) if label == IGNORE}
+    assert unlabelled == set(WRITTEN_TEXTS) and len(batch.texts) == len(examples) + 2
+    assert unlabelled <= set(narrowed.teachers._read)
 
 
 def test_what_the_encoder_reads_in_one_pass_is_forgotten_in_the_next(narrowed: Run) -> None:
