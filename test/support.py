@@ -11,11 +11,11 @@ ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Polls until `condition()` is true and returns it; fails after `seconds`."""
+def wait_for(condition: Callable[[], Any], seconds: float = 10.0, lacks: Callable[[], Any] | None = None) -> Any:
+    """Polls until `condition()` is true and returns it; fails after `seconds`, with what `lacks` tells then."""
     end = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < end, f"still waiting after {seconds} s"
+        assert time.monotonic() < end, f"still waiting after {seconds} s" + (f" for {lacks()}" if lacks else "")
         time.sleep(0.005)
     return value
 

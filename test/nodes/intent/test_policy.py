@@ -37,14 +37,18 @@ def test_each_node_may_do_what_it_does_and_no_more(ros: Any, robot: Any, skills:
     skills()
     made = ear(cloud_address="")
     for node in ("intent_node", "skill_node", "stop_node"):
-        for (kind, right), names_and_types in DOES.items():
-            may = allowed(node, kind, right)
+        for kind, right in DOES:
+            does_what_it_may(made.witness, node, kind, right)
 
-            def does(node: str = node, ask: Any = names_and_types) -> set[str]:
-                return {name for name, _ in ask(made.witness, node, "/")}
 
-            wait_for(lambda does=does, may=may: does() >= may)
-            assert does() == may, (node, kind, right)
+def does_what_it_may(witness: Node, node: str, kind: str, right: str) -> None:
+    may = allowed(node, kind, right)
+
+    def does() -> set[str]:
+        return {name for name, _ in DOES[kind, right](witness, node, "/")}
+
+    wait_for(lambda: does() >= may, lacks=lambda: f"{node}, {kind} to {right}: {may - does()}")
+    assert does() == may, (node, kind, right)
 
 
 def test_who_looks_on_may_see_everything_and_do_nothing(ros: Any) -> None:
