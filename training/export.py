@@ -50,8 +50,8 @@ TABLE_BLOCK = 32
 """Values of the token table that share a scale and a zero point."""
 ROUNDING_LOSS, FEWEST_LOST = 0.003, 3
 """Share of utterances that rounding to eight and four bits may cost, and how many of a few are no evidence."""
-COMPARED = 4000
-"""Most utterances that are read in fp32 too."""
+COMPARED = 20_000
+"""Most utterances that are read in fp32 too: of a few thousand, chance alone turns more than may be lost."""
 SAMPLES = 24
 """Utterances stored with their logits."""
 NOTICE = """\
@@ -160,7 +160,8 @@ def write_bundle(
         files={},
     )
     write_manifest(draft, manifest)
-    check_rounding(IntentClassifier(Bundle.load(draft)), trained.detached(frozen=True), parts["validation"])
+    untrained = [*parts["validation"], *parts["rare"]]
+    check_rounding(IntentClassifier(Bundle.load(draft)), trained.detached(frozen=True), untrained)
     manifest = calibrate(draft, manifest, parts)
     write_manifest(draft, manifest)
     if recipe.base == EMBEDDED:
