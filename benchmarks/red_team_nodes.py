@@ -21,8 +21,8 @@ from shadow_intent.robot import Request
 from shadow_intent.skills import load_skills
 
 SIT = 1009
-MARKER = "sit down please"
-"""Said at the end: that it is carried out shows that every node still does its work."""
+UP, DOWN = "stand up please", "sit down please"
+"""Said at the end, as an attack may have got the motors off; that the robot sits shows that all nodes do their work."""
 
 
 def play_nodes(attacks: Sequence[Attack], bundle: str) -> Findings:
@@ -51,14 +51,8 @@ def play_nodes(attacks: Sequence[Attack], bundle: str) -> Findings:
                     _attack(cast, node, attack.text, findings)
                     _judge(judge, seen[before:], attack.text, findings)
                 before = len(seen)
-                story = node.say(MARKER)
-                await_(
-                    cast,
-                    node,
-                    lambda: any(isinstance(r, Request) and r.api_id == SIT for r in seen[before:]),
-                    "the robot to sit",
-                )
-                _judge(judge, seen[before:], story.text, findings)
+                _sit(cast, node, seen)
+                _judge(judge, seen[before:], DOWN, findings)
         except ShadowIntentError as error:
             findings.crashes.append(str(error))
         finally:
@@ -79,6 +73,19 @@ def _attack(cast: Cast, node: Any, text: str, findings: Findings) -> None:
     findings.routes[route] += 1
     if route == "remote":
         await_(cast, node, lambda: story.closing is not None, f"the cloud's end of {text[:60]!r}")
+
+
+def _sit(cast: Cast, node: Any, seen: Sequence[Request | str]) -> None:
+    """Raises ShadowIntentError when the robot does not."""
+    rising, before = node.say(UP), len(seen)
+    await_(cast, node, lambda: not rising.awaited, "the robot to stand")
+    node.say(DOWN)
+    await_(
+        cast,
+        node,
+        lambda: any(isinstance(r, Request) and r.api_id == SIT for r in seen[before:]),
+        "the robot to sit",
+    )
 
 
 def _judge(judge: Judge, seen: Sequence[Request | str], text: str, findings: Findings) -> None:
