@@ -138,13 +138,16 @@ def test_a_spoken_command_reaches_the_robot_and_an_open_one_the_cloud(
 
 
 def learn_from(events: list[Event], old: Bundle, folder: Path) -> Bundle:
-    """A few training steps on the log, as reviewed by a person who agrees with it; the gate must let them pass."""
+    """A few training steps on the log, as reviewed by a person who agrees with it; the gate must let them pass.
+
+    It judges on all of validation: of a quarter, one utterance more that is acted on is no noise to it.
+    """
     rows = [row for row in exchanges(events) if row["label"]]
     assert {row["text"] for row in rows} >= {"sit down please", "站起来", "why is the sky blue", "stop"}
     review = folder / "review.jsonl"
     review.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     whole = split(read_corpus())
-    shares = (("train", "train", 20), ("validation", "validation", 4), ("rare", "rare", 4), ("test", "validation", 20))
+    shares = (("train", "train", 20), ("validation", "validation", 1), ("rare", "rare", 4), ("test", "validation", 20))
     parts = {name: whole[of][::step] for name, of, step in shares}
     out = folder / "retrained"
     verdict = retrain(old, read_reviewed(review), out, Recipe.load(), parts, read_exchanges()[::100], steps=2)

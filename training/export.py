@@ -35,6 +35,7 @@ from shadow_intent.route import Policy
 from shadow_intent.shadow import DetachedShadow
 from shadow_intent.skills import load_skills
 from training import evaluate, selective
+from training.batches import UtteranceBatches
 from training.corpus import Example, Exchange, digest, read_exchanges, read_parts
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
@@ -52,6 +53,8 @@ ROUNDING_LOSS, FEWEST_LOST = 0.003, 3
 """Share of utterances that rounding to eight and four bits may cost, and how many of a few are no evidence."""
 COMPARED = 20_000
 """Most utterances that are read in fp32 too: of a few thousand, chance alone turns more than may be lost."""
+TOGETHER = 64
+"""How many of them at once."""
 SAMPLES = 24
 """Utterances stored with their logits."""
 NOTICE = """\
@@ -187,23 +190,23 @@ def check_rounding(classifier: IntentClassifier, exact: DetachedShadow, examples
 
     On `COMPARED` of the examples at most.
     """
-    tokenizer = tokenizer_of(classifier.bundle.tokenizer_path, classifier.bundle.manifest.max_tokens)
-    labels = classifier.bundle.labels
+    compared = examples[:: math.ceil(len(examples) / COMPARED)]
+    max_tokens = classifier.bundle.manifest.max_tokens
+    tokenizer = tokenizer_of(classifier.bundle.tokenizer_path, max_tokens)
+    rows = UtteranceBatches(compared, classifier.bundle.labels, tokenizer, max_tokens)
+    batches = rows.epoch(TOGETHER, torch.Generator())
     exact.eval()
-
-    def exactly(text: str) -> str:
-        ids = torch.tensor([tokenizer.encode(text, add_special_tokens=False).ids or [0]])
-        return labels[int(exact(ids, torch.ones_like(ids)).argmax())]
-
+    trained = 0
     with torch.inference_mode():
-        hits = [
-            (classifier.predict(e.text).label == e.label, exactly(e.text) == e.label)
-            for e in track(examples[:: math.ceil(len(examples) / COMPARED)], "comparing with fp32", transient=True)
-        ]
-    rounded, trained = (int(right) for right in np.sum(hits, axis=0))
-    said = f"label accuracy {rounded / len(hits):.2%} as exported, {trained / len(hits):.2%} in fp32 (n = {len(hits)})"
+        for batch in track(batches, "reading in fp32", total=math.ceil(len(compared) / TOGETHER), transient=True):
+            trained += int((exact(batch.input_ids, batch.attention_mask).argmax(-1) == batch.labels).sum())
+    rounded = sum(
+        classifier.predict(e.text).label == e.label for e in track(compared, "reading as exported", transient=True)
+    )
+    n = len(compared)
+    said = f"label accuracy {rounded / n:.2%} as exported, {trained / n:.2%} in fp32 (n = {n})"
     print(said)
-    if trained - rounded > max(ROUNDING_LOSS * len(hits), FEWEST_LOST):
+    if trained - rounded > max(ROUNDING_LOSS * n, FEWEST_LOST):
         raise BundleError(f"{said}; at most {ROUNDING_LOSS:.1%} may be lost to rounding")
 
 
