@@ -74,10 +74,11 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
         self.labels = tuple(labels or load_skills().skills)
+        every = [*examples, *written]
         self.made_of = {
             "recipe": recipe.as_dict(),
             "order of labels": list(self.labels),
-            "set of data": digest([*examples, *written], exchanges),
+            "set of data": digest(every, exchanges),
         }
         self.base = load_base(recipe.base)
         tokenizer = load_tokenizer(recipe.base)
@@ -86,7 +87,6 @@ class Run:
         else:
             vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in examples], recipe.frequent_merges)
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
-        every = [*examples, *written]
         self.utterances = UtteranceBatches(every, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
         self.threads = RowThreads()
         self.teachers = Teachers(teachers, self.base, encoder, every, self.threads)

@@ -80,16 +80,15 @@ class Writer:
 
     def _kept(self, path: Path) -> list[list[str]]:
         """What is in the file, less a last line that was not finished; begins it when there is none."""
-        if not path.is_file() or "\n" not in path.read_text(encoding="utf-8"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(self.made_of) + "\n", encoding="utf-8")
-        whole, end, _ = path.read_text(encoding="utf-8").rpartition("\n")
+        found = path.read_text(encoding="utf-8") if path.is_file() else ""
+        whole = found.rpartition("\n")[0] or json.dumps(self.made_of)
         made_of, *batches = whole.split("\n")
         if json.loads(made_of) != self.made_of:
             raise ShadowIntentError(
                 f"{path} is of another base or seed, or of other data; remove it or give another folder"
             )
-        path.write_text(whole + end, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(whole + "\n", encoding="utf-8")
         return [json.loads(batch) for batch in batches]
 
     def _batch(self, number: int) -> Iterator[str]:
