@@ -28,16 +28,14 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.ros_adapters import get_ros_node
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from shadow_intent.errors import ConfigError
 from shadow_intent.nodes.dds import use_safe_profile
 from shadow_intent.nodes.interfaces import robot_remappings
+from shadow_intent.nodes.lifecycle import STATE_S, LifecycleClient
 
 PACKAGE = "shadow_intent"
-STATE_TIMEOUT_S = 1.0
-"""A node answers this fast or is not there yet: ask again."""
 TRANSITION_TIMEOUT_S = 60.0
 """Loading a bundle on a slow robot takes seconds."""
 POLL_S = 0.05
@@ -163,42 +161,34 @@ def activated(node: Node, after: Event | None = None, ready: Event | None = None
 
 def activate(ros_node, name: str, over: Callable[[], bool], after: Event | None, ready: Event | None) -> None:
     """Configure and activate the node of this full name; runs in a worker thread, until `over()` at the latest."""
-    while after and not after.wait(STATE_TIMEOUT_S):
+    while after and not after.wait(STATE_S):
         if over():
             return
     logger = get_logger("go2.launch")
+
+    def wait(condition: Callable[[], bool], seconds: float) -> bool:
+        end = monotonic() + seconds
+        while not condition() and monotonic() < end:
+            if over():
+                raise Over
+            sleep(POLL_S)
+        return condition()
+
     try:
-        state_client = ros_node.create_client(GetState, f"{name}/get_state")
-        change_client = ros_node.create_client(ChangeState, f"{name}/change_state")
-        while not over():
-            answer = call(state_client, GetState.Request(), STATE_TIMEOUT_S, over)
-            if answer is None:
-                continue
-            state = answer.current_state
-            if state.id not in NEXT_STEP:
-                logger.info(f"{name} is {state.label}")
-                if ready:
-                    ready.set()
-                break
-            request = ChangeState.Request(transition=Transition(id=NEXT_STEP[state.id]))
-            done = call(change_client, request, TRANSITION_TIMEOUT_S, over)
-            if done is not None and not done.success:
+        client = LifecycleClient(ros_node, name, wait)
+        while not (state := client.state()) or state.id in NEXT_STEP:
+            if state and client.change(NEXT_STEP[state.id], TRANSITION_TIMEOUT_S) is False:
                 logger.error(f"{name} stays {state.label}: its own log above says why")
                 break
-        ros_node.destroy_client(state_client)
-        ros_node.destroy_client(change_client)
-    except (rclpy_implementation.InvalidHandle, rclpy_implementation.RCLError):
+        else:
+            logger.info(f"{name} is {state.label}")
+            if ready:
+                ready.set()
+        client.close()
+    except (Over, rclpy_implementation.InvalidHandle, rclpy_implementation.RCLError):
         if not over():  # launch takes its ROS node away when it shuts down
             raise
 
 
-def call(client, request, timeout_s: float, over: Callable[[], bool]):
-    """The service's response, or None when none came within `timeout_s` or it is over."""
-    future = client.call_async(request)
-    end = monotonic() + timeout_s
-    while not future.done() and monotonic() < end and not over():
-        sleep(POLL_S)
-    if not future.done():
-        client.remove_pending_request(future)
-        return None
-    return future.result()
+class Over(Exception):
+    """Nobody waits for the node's state any more."""

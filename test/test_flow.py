@@ -40,6 +40,8 @@ def cast(tmp_path: Path) -> Iterator[Cast]:
     parts = Cast(tmp_path)
     yield parts
     parts.stop()
+    for part in parts.parts:
+        print(f"{part.name}: {part.last_words()}")
 
 
 def tell(node: Witness, text: str) -> Story:

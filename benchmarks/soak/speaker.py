@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -27,6 +26,7 @@ from shadow_intent import msg
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_from_msg, stamp_from_ns, stamp_to_ns
+from shadow_intent.nodes.lifecycle import LifecycleClient
 
 DATA = Path(__file__).resolve().parents[2] / "training" / "data"
 IN_FLIGHT = 4
@@ -38,9 +38,7 @@ ODD_STAMPS = 0.01
 """Share of the utterances whose stamp is wrong, half of them in the past."""
 ODD_S = (3.0, 86_400.0)
 """How far wrong, seconds."""
-SERVICE_S, CHANGE_S, ASK_AGAIN_S = 30.0, 10.0, 1.0
-AFTER = {"configure": "inactive", "activate": "active", "deactivate": "inactive", "cleanup": "unconfigured"}
-"""Lifecycle state after each transition. DDS may lose an answer that is sent before the asker's reader is known."""
+SERVICE_S, CHANGE_S = 30.0, 10.0
 IDLE_S = 0.001
 CLOCK_S = 0.02
 NANO = 1_000_000_000
@@ -116,6 +114,7 @@ class Speaker:
         self._waiting: dict[int, Said] = {}
         self._open: dict[int, Said] = {}
         self._clients: dict[str, Any] = {}
+        self._lifecycles: dict[str, LifecycleClient] = {}
         self._next_clock = 0.0
 
     # what is said
@@ -234,24 +233,24 @@ class Speaker:
 
         A node that was killed is in DDS's graph for a while: only who answers is there.
         """
-        self._state(name)
+        client = self._lifecycle(name)
         for transition in transitions:
-            number = getattr(Transition, f"TRANSITION_{transition.upper()}")
-            request = ChangeState.Request(transition=Transition(id=number))
-            answer = self._call(ChangeState, f"{name}/change_state", request, CHANGE_S)
-            if answer is None and self._state(name) != AFTER[transition]:
+            changed = client.change(getattr(Transition, f"TRANSITION_{transition.upper()}"), CHANGE_S)
+            if changed is None:
                 raise ShadowIntentError(f"{name} did not {transition} within {CHANGE_S:g} s")
-            if answer is not None and not answer.success:
+            if not changed:
                 return False
         return True
 
-    def _state(self, name: str) -> str:
-        """Of a lifecycle node. Raises ShadowIntentError when it does not come up."""
+    def _lifecycle(self, name: str) -> LifecycleClient:
+        """Of a lifecycle node that is there. Raises ShadowIntentError when it does not come up."""
+        if name not in self._lifecycles:
+            self._lifecycles[name] = LifecycleClient(self._node, name, self._served)
         end = time.monotonic() + SERVICE_S
-        while (answer := self._call(GetState, f"{name}/get_state", GetState.Request(), ASK_AGAIN_S)) is None:
+        while self._lifecycles[name].state() is None:
             if time.monotonic() > end:
                 raise ShadowIntentError(f"{name} did not come up within {SERVICE_S:g} s")
-        return str(answer.current_state.label)
+        return self._lifecycles[name]
 
     def set_sim_time(self, name: str, on: bool) -> None:
         """Whether a node follows /clock. Raises ShadowIntentError."""
@@ -273,12 +272,16 @@ class Speaker:
         if not self.wait(client.service_is_ready, seconds):
             return None
         future = client.call_async(request)
-
-        def done() -> bool:
-            self._executor.spin_once(timeout_sec=0)
-            return bool(future.done())
-
-        if self.wait(done, seconds):
+        if self._served(future.done, seconds):
             return future.result()
         client.remove_pending_request(future)
         return None
+
+    def _served(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """As `wait`, while answers of services are taken too."""
+
+        def done() -> bool:
+            self._executor.spin_once(timeout_sec=0)
+            return condition()
+
+        return self.wait(done, seconds)

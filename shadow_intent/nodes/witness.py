@@ -14,7 +14,6 @@ from typing import Any, TypeGuard
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
@@ -26,6 +25,7 @@ from shadow_intent.errors import ShadowIntentError
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import stamp_from_ns
 from shadow_intent.nodes.dds import use_safe_profile
+from shadow_intent.nodes.lifecycle import LifecycleClient
 from shadow_intent.nodes.run import Spinner
 from shadow_intent.robot import QUERIES
 
@@ -131,6 +131,7 @@ class Witness(Node):
         self.watch = watch
         """Called as `watch(story, message)` for every message of the current story, in the node's thread."""
         self._running: set[str] = set()
+        self._lifecycles: dict[str, LifecycleClient] = {}
         self.voice = interfaces.VOICE_COMMAND.publisher(self)
         """For voice commands that `say` would not say."""
         self._diagnosed: dict[str, dict[str, Any]] = {}
@@ -198,17 +199,13 @@ class Witness(Node):
 
     def change_state(self, name: str, transition: int, seconds: float = 60.0) -> None:
         """Drives a lifecycle node. Raises ShadowIntentError when it refuses or does not answer in time."""
-        client: Any = self.create_client(ChangeState, f"{name}/change_state")
-        try:
-            if not client.wait_for_service(timeout_sec=seconds):
-                raise ShadowIntentError(f"{name} did not come up within {seconds:g} s")
-            future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
-            if not self.wait(future.done, seconds):
-                raise ShadowIntentError(f"{name} did not answer within {seconds:g} s")
-            if not future.result().success:
-                raise ShadowIntentError(f"{name} refused to change its state; its own output says why")
-        finally:
-            self.destroy_client(client)
+        if name not in self._lifecycles:
+            self._lifecycles[name] = LifecycleClient(self, name, self.wait)
+        changed = self._lifecycles[name].change(transition, seconds)
+        if changed is None:
+            raise ShadowIntentError(f"{name} did not come up, or did not answer, within {seconds:g} s")
+        if not changed:
+            raise ShadowIntentError(f"{name} refused to change its state; its own output says why")
 
     def activate(self, name: str) -> None:
         """Configures and activates a lifecycle node. Raises ShadowIntentError."""
