@@ -102,7 +102,13 @@ class Reader(Amounts):
         fraction = not value.is_integer() or first in units.SHARES or last in units.SHARES or "/" in last
         at = self._skip(i, articles=fraction)
         if self.word(at) == "半" and self._unit(at + 1):
-            value, at = value + 0.5, at + 1  # "一个半小时"
+            if at > i:
+                value += 0.5  # "一个半小时"
+            elif self.word(start) == "一" and i == start + 1:
+                value = 0.5  # "一半米"
+            else:
+                ranged = Quantity(math.nan, "bare", start, at, definite=False)  # "两半米"
+            at += 1
         unit = self._unit(at) or self._strides(at)
         if unit is None:
             return ranged or self._uncounted(start, i, value, fraction)

@@ -174,7 +174,9 @@ AXES = _words("vx vy x y z yaw vyaw heading rotation")
 """Before a sign these make it a direction: "yaw minus 15"."""
 TITLES = _words(
     "unit number stunt trick level room channel version mark gear robot dog class phase section scene camera gate "
-    "table bay station 第 每 号 目 加 减"
+    "table bay station ward stage flight floor aisle platform bed row lane house street route bus tram train track "
+    "chapter page lesson act group team year grade court pitch hall studio block zone sector booth desk seat "
+    "第 每 号 目 加 减"
 )
 NAMERS = TITLES | _words("go no take your my check 小 老 阿")
 """Words before a bare number that make it a name; a title does so before a thing too ("number one fan")."""
