@@ -93,7 +93,7 @@ def tuned(data: Clinc, seed: int, make: Callable[[], Encoder], epochs: int, rate
 
 
 def peft_shadow(data: Clinc, seed: int, given: argparse.Namespace) -> Outcome:
-    """What `peft` detaches, at the recipe's depth, number of passes and peak rate."""
+    """What `peft` detaches, at the recipe's depth, number of passes and peak rate of what starts from the base."""
     recipe = Recipe.load(given.recipe)
     make = partial(PeftShadow, recipe.base, recipe.num_layers)
-    return tuned(data, seed, make, recipe.teacher_epochs + recipe.epochs, recipe.learning_rate)
+    return tuned(data, seed, make, recipe.teacher_epochs + recipe.epochs, recipe.teacher_learning_rate)

@@ -87,6 +87,13 @@ class TextClassifier(nn.Module):
         """(N, classes), read by similar length."""
         return _in_turn(self, texts)
 
+    @torch.no_grad()
+    def told(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Logits (N, classes) and features (N, d), for others to learn from."""
+        self.eval()
+        features = _in_turn(self.encoder, texts, rounded=True)
+        return self.head(features), features
+
     def fit(self, texts: Sequence[str], targets: Sequence[int], steps: int, size: int, rate: float, seed: int) -> None:
         """So many steps over batches of `size`; `rate` is the encoder's peak, linear to zero."""
         weights = [weight for weight in self.encoder.parameters() if weight.requires_grad]
@@ -128,10 +135,10 @@ def _batches(texts: Sequence[str], steps: int, size: int, seed: int) -> Iterator
         steps -= len(batches)
 
 
-def _in_turn(read: Any, texts: Sequence[str]) -> Tensor:
+def _in_turn(read: Any, texts: Sequence[str], rounded: bool = False) -> Tensor:
     """What a module in evaluation makes of every text, in their order."""
     read.eval()
     order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
-    with OneDnn():
+    with OneDnn(rounded):
         found = [read([texts[n] for n in order[i : i + ROWS]]) for i in range(0, len(order), ROWS)]
     return torch.cat(found)[torch.tensor(order).argsort()]

@@ -41,7 +41,7 @@ class EncoderTeacher:
                 raise ShadowIntentError(f"{folder} is of another recipe or of other data; remove it or give another")
             self._model.load_state_dict(load_file(folder / WEIGHTS))
             return
-        known = [example for example in examples if example.language in r.encoder_languages]
+        known = [example for example in examples if self.reads(example)]
         if not known:
             raise ShadowIntentError(f"no utterance is in a language of the encoder: {', '.join(r.encoder_languages)}")
         texts, targets = [e.text for e in known], [self._labels.index(e.label) for e in known]
@@ -50,14 +50,22 @@ class EncoderTeacher:
         save_file(self._model.state_dict(), folder / WEIGHTS)
         (folder / MADE_OF).write_text(json.dumps(made_of), encoding="utf-8")
 
-    def told(self, examples: Sequence[Example]) -> dict[str, Tensor]:
-        """Logits (C,) by text, of those in its languages."""
-        texts = sorted({e.text for e in examples if e.language in self._recipe.encoder_languages})
-        return dict(zip(texts, self.logits(texts), strict=True)) if texts else {}
-
     def logits(self, texts: Sequence[str]) -> Tensor:
         """(N, C)"""
         return self._model.logits(texts)
+
+    def told(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Logits (N, C), and the pooled features (N, d) they come from."""
+        return self._model.told(texts)
+
+    @property
+    def width(self) -> int:
+        """d, of the features."""
+        return int(self._model.head.in_features)
+
+    def reads(self, example: Example) -> bool:
+        """Whether the text is in one of its languages."""
+        return example.language in self._recipe.encoder_languages
 
     @property
     def megabytes(self) -> float:

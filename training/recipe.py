@@ -40,6 +40,8 @@ class Recipe:
     """General merges of the base the robot's tokenizer keeps."""
     teacher_epochs: int
     """Passes over the utterances of a teacher, the shadow with all its neurons; it learns no replies."""
+    teacher_learning_rate: float
+    """Its `learning_rate`."""
     teachers: int
     """How many, which differ by their seeds; the mean of their probabilities is learnt from."""
     encoder: str
@@ -56,11 +58,13 @@ class Recipe:
     """Few utterances are passed over more often, `teacher_epochs` and `epochs` alike, until it is so many steps."""
     distillation: float
     """Weight of the loss against the teacher's logits, in [0, 1); the labels have the rest."""
+    feature_distillation: float
+    """Weight of the distance of s⁰, pooled and projected, from the encoder's features (1 - cosine); >= 0."""
     batch_size: int
     learning_rate: float
     """Peak, of the shadow network; cosine to zero."""
     head_learning_rate: float
-    """Peak, of the classification head and of new token rows."""
+    """Peak, of the heads and of new token rows."""
     weight_decay: float
     warmup: float
     """Fraction of the steps."""
@@ -122,7 +126,17 @@ class Recipe:
                 "recipe: written texts are English and have no label but a teacher's; set teachers and a base that "
                 "knows English, or written to 0"
             )
-        for name in ("learning_rate", "head_learning_rate", "reply_learning_rate", "encoder_learning_rate"):
+        if not (isinstance(self.feature_distillation, (int, float)) and self.feature_distillation >= 0):
+            raise ConfigError(f"recipe feature_distillation: expected a number >= 0, got {self.feature_distillation!r}")
+        if self.feature_distillation and not self.encoder_steps:
+            raise ConfigError("recipe: features are the encoder's; set encoder_steps, or feature_distillation to 0")
+        for name in (
+            "learning_rate",
+            "teacher_learning_rate",
+            "head_learning_rate",
+            "reply_learning_rate",
+            "encoder_learning_rate",
+        ):
             if not (isinstance(getattr(self, name), float) and getattr(self, name) > 0):
                 raise ConfigError(f"recipe {name}: expected a number > 0, got {getattr(self, name)!r}")
 
@@ -154,7 +168,9 @@ class Recipe:
                 teachers=0,
                 encoder_steps=0,
                 epochs=self.teacher_epochs,
+                learning_rate=self.teacher_learning_rate,
                 distillation=0.0,
+                feature_distillation=0.0,
                 mixed=0.0,
                 written=0,
                 reply_epochs=0,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,6 +19,16 @@ from training.parts import Parts
 from training.rows import RowThreads
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the teachers make of a text."""
+
+    logits: Tensor
+    """(C,), of the mean of their probabilities."""
+    features: Tensor | None
+    """(d,), the encoder's, where it reads the text's language."""
+
+
 class Teachers:
     """True when there are any."""
 
@@ -26,39 +37,56 @@ class Teachers:
         folders: Sequence[Path],
         base: PreTrainedModel,
         encoder: EncoderTeacher | None,
-        examples: Sequence[Example],
+        batches: Callable[[Sequence[Example]], Iterable[Utterances]],
         threads: RowThreads,
     ) -> None:
-        """`folders`: parts of wide shadows, cut from `base`. `examples`: what comes in every pass."""
+        """`folders`: parts of wide shadows, cut from `base`. `batches`: how examples are read, each once."""
         wide = [Parts.load(folder, base).detached(frozen=True) for folder in folders]
         self.wide: list[DetachedShadow] = [teacher.eval().requires_grad_(False) for teacher in wide]
-        self._encoder, self._examples, self._threads = encoder, examples, threads
-        self._read: dict[str, Tensor] = {}
-        self._made: dict[str, Tensor] = {}
+        self.encoder, self._batches, self._threads = encoder, batches, threads
+        self._known: dict[str, Told] = {}
+        self._made: dict[str, Told] = {}
 
     def __bool__(self) -> bool:
         return bool(self.wide)
 
-    def read(self, made: Sequence[Example]) -> None:
-        """Lets the encoder read what comes in every pass, once, and what was made for this one only."""
-        if self._encoder:
-            self._read = self._read or self._encoder.told(self._examples)
-            self._made = self._encoder.told(made)
+    def read(self, examples: Sequence[Example], made: Sequence[Example]) -> None:
+        """Reads whole what comes in every pass, the first time, and what was made for this one only."""
+        if not self:
+            return
+        self._known = self._known or self._told(examples)
+        self._made = self._told([example for example in made if example.text not in self._known])
 
     @torch.no_grad()
-    def logits(self, batch: Utterances) -> Tensor:
-        """(B, C), of the mean of the probabilities."""
-        said = [self._threads.run(teacher, batch.input_ids, batch.attention_mask) for teacher in self.wide]
-        mean = mean_of(said)
-        told = [self._read.get(text, self._made.get(text)) for text in batch.texts]
-        if rows := [n for n, one in enumerate(told) if one is not None]:
-            mean = mean.clone()
-            mean[rows] = mean_of([*(one[rows] for one in said), torch.stack([one for one in told if one is not None])])
-        return mean
+    def _told(self, examples: Sequence[Example]) -> dict[str, Told]:
+        encoder = self.encoder
+        own = sorted({e.text for e in examples if encoder and encoder.reads(e)})
+        read = dict(zip(own, zip(*encoder.told(own), strict=True), strict=True)) if encoder and own else {}
+        told = {}
+        for batch in self._batches(examples):
+            said = [self._threads.run(teacher, batch.input_ids, batch.attention_mask) for teacher in self.wide]
+            for text, *wide in zip(batch.texts, *said, strict=True):
+                logits, features = read.get(text, (None, None))
+                told[text] = Told(mean_of([*wide, logits] if logits is not None else wide), features)
+        return told
+
+    def of(self, batch: Utterances) -> list[Told]:
+        """What they make of its texts, which were read."""
+        return [self._known.get(text) or self._made[text] for text in batch.texts]
 
 
 def mean_of(logits: Sequence[Tensor]) -> Tensor:
-    """Logits (B, C) of the mean of several classifiers' probabilities; those of the only one as they are."""
+    """Logits (…, C) of the mean of several classifiers' probabilities; those of the only one as they are."""
     if len(logits) == 1:
         return logits[0]
     return torch.logsumexp(torch.stack([F.log_softmax(one, dim=-1) for one in logits]), dim=0)
+
+
+def feature_distance(projected: Tensor, told: Sequence[Told]) -> Tensor:
+    """1 - cosine between the student's features, (B, d), and the encoder's of those texts it reads: their share of the
+    mean over the batch, a scalar."""
+    rows = [n for n, one in enumerate(told) if one.features is not None]
+    if not rows:
+        return projected.new_zeros(())
+    wanted = torch.stack([one.features for one in told if one.features is not None])
+    return (1 - F.cosine_similarity(projected[rows], wanted, dim=-1)).sum() / len(told)

@@ -36,7 +36,7 @@ from training.onednn import OneDnn
 from training.parts import Parts
 from training.recipe import DEFAULT, Recipe
 from training.rows import RowThreads
-from training.teachers import Teachers
+from training.teachers import Teachers, feature_distance
 from training.vocabulary import prune
 from training.written import Writer
 
@@ -87,9 +87,9 @@ class Run:
         else:
             vocabulary = prune(tokenizer.backend_tokenizer, [e.text for e in examples], recipe.frequent_merges)
             self.parts = Parts.fresh(self.base, recipe, len(self.labels), vocabulary)
-        self.utterances = UtteranceBatches(every, self.labels, self.parts.vocabulary.tokenizer, recipe.max_tokens)
+        self.every, self.utterances = every, self._batches(every)
         self.threads = RowThreads()
-        self.teachers = Teachers(teachers, self.base, encoder, every, self.threads)
+        self.teachers = Teachers(teachers, self.base, encoder, self._whole, self.threads)
         if self.teachers:
             self._narrow(self.teachers.wide[0])
         self.detached = self.parts.detached()
@@ -104,10 +104,19 @@ class Run:
         made = self.made_per_epoch + self.mixed_per_epoch
         self.steps_per_epoch = math.ceil((len(self.utterances) + made) / recipe.batch_size)
         self.steps = max(recipe.epochs, math.ceil(recipe.least_steps / self.steps_per_epoch)) * self.steps_per_epoch
+        width = self.parts.shadow.network.backbone.config.hidden_size
+        self.projection = nn.Linear(width, encoder.width) if encoder else nn.Identity()  # onto the encoder's features
         self.optimizer, self.scheduler = self._optimizer()
         self.trainable = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.average = [p.detach().clone() for p in self.trainable]
         self.step = 0
+
+    def _batches(self, examples: Sequence[Example]) -> UtteranceBatches:
+        return UtteranceBatches(examples, self.labels, self.parts.vocabulary.tokenizer, self.recipe.max_tokens)
+
+    def _whole(self, examples: Sequence[Example]) -> Iterator[Utterances]:
+        """Each once, with all its tokens."""
+        return self._batches(examples).epoch(self.recipe.batch_size, torch.Generator())
 
     def _narrow(self, wide: DetachedShadow) -> None:
         """Takes out those neurons of our own copy of `wide` that matter least to the training utterances."""
@@ -122,9 +131,10 @@ class Run:
 
     def _optimizer(self) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         r = self.recipe
+        head = [*self.parts.heads.shadow.parameters(), *self.projection.parameters()]
         groups = [
             {"params": list(self.model.network.parameters()), "lr": r.learning_rate},
-            {"params": [*self.parts.heads.shadow.parameters(), self.parts.rows.new], "lr": r.head_learning_rate},
+            {"params": [*head, self.parts.rows.new], "lr": r.head_learning_rate},
             {"params": list(self.model.adapters.parameters()), "lr": r.reply_learning_rate},
         ]
         optimizer = torch.optim.AdamW(groups, weight_decay=r.weight_decay, fused=True)
@@ -162,7 +172,7 @@ class Run:
         self.detached.train()
         self.model.train()
         made = [*self.augmenter.draw(self.made_per_epoch, generator), *self.mixer.draw(self.mixed_per_epoch, generator)]
-        self.teachers.read(made)
+        self.teachers.read(self.every, made)
         for batch in self.utterances.epoch(self.recipe.batch_size, generator, self.recipe.token_dropout, made):
             loss = self._intent_loss(batch)
             if self.recipe.reply_epochs and self.step % self._reply_every() == 0:
@@ -187,8 +197,10 @@ class Run:
         smoothing, labelled = self.recipe.label_smoothing, int((batch.labels != IGNORE).sum())
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing, reduction="sum") / max(1, labelled)
         if self.teachers:
-            share = self.recipe.distillation
-            loss = (1 - share) * loss + share * distillation_loss(logits, self.teachers.logits(batch))
+            told, share = self.teachers.of(batch), self.recipe.distillation
+            distance = distillation_loss(logits, torch.stack([one.logits for one in told]))
+            loss = (1 - share) * loss + share * distance
+            loss = loss + self.recipe.feature_distillation * feature_distance(self.projection(features), told)
         loss.backward()
         return loss.item()
 

@@ -39,7 +39,16 @@ def test_every_method_learns_and_nothing_is_run_twice(
     methods = [
         name for name in clinc.METHODS if name not in ("shadow", "base fine-tuned")
     ]  # as the other shadow, as peft's
-    small = replace(recipe, mlp_width=24, teacher_epochs=10, teachers=1, epochs=4, distillation=0.5, learning_rate=3e-3)
+    small = replace(
+        recipe,
+        mlp_width=24,
+        teacher_epochs=10,
+        teachers=1,
+        epochs=4,
+        distillation=0.5,
+        learning_rate=3e-3,
+        teacher_learning_rate=3e-3,
+    )
     small = replace(small, encoder_steps=40, encoder_learning_rate=1e-2)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(small.as_dict()))
     out = tmp_path / "clinc.json"

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from training import onednn
 from training.onednn import OneDnn
 
 
@@ -31,6 +32,20 @@ def test_products_and_gradients(shape: tuple[int, ...], bias: bool, frozen: bool
         assert type(linear(rows.requires_grad_()).grad_fn).__name__ == "_LinearBackward"
     for ours, theirs in zip(got, expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-5)
+
+
+def test_only_large_products_are_rounded_and_only_when_they_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    linear, rows = nn.Linear(256, 32), torch.randn(onednn.LARGE // 256 + 1, 256)
+    exact = results(linear, rows)
+    monkeypatch.setattr(onednn, "multiplies_bfloat16", lambda: True)
+    for rounded, left, error in ((True, rows, 1e-2), (False, rows, 1e-5), (True, rows[:-2], 1e-5)):
+        expected = exact if len(left) == len(rows) else results(linear, left)
+        with OneDnn(rounded):
+            got = results(linear, left)
+        for ours, theirs in zip(got, expected, strict=True):
+            off = float((ours - theirs).norm() / theirs.norm())
+            assert off < error and (off > 1e-4) == (error > 1e-4)
+            assert ours.dtype == torch.float32
 
 
 def test_other_types_autocast_and_other_threads_are_left_alone() -> None:

@@ -1,6 +1,7 @@
 """Train, resume, export and retrain on a tiny base, with everything real but the size."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from shadow_intent.errors import BundleError, ConfigError, ShadowIntentError
 from shadow_intent.intent import NO_SLOTS
 from shadow_intent.shadow.loss import IGNORE
 from training import evaluate, report
-from training.batches import UtteranceBatches
 from training.corpus import NO_LABEL, Example, Exchange, digest
 from training.encoder_teacher import EncoderTeacher
 from training.export import check_rounding, check_size, to_onnx, write_bundle
@@ -24,7 +24,7 @@ from training.logs import reviewed_before
 from training.parts import Parts
 from training.recipe import Recipe
 from training.retrain import Verdict, retrain, with_reviewed
-from training.teachers import mean_of
+from training.teachers import Told, feature_distance, mean_of
 from training.train import ENCODER, LABELS, PARTS, TEACHER, WRITTEN, Run, train
 from training.written import Writer
 
@@ -69,7 +69,14 @@ def narrowed(
     tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, examples: list[Example], exchanges: list[Exchange]
 ) -> Run:
     taught = replace(recipe, mlp_width=24, teacher_epochs=6, teachers=2, mixed=0.3, epochs=3, distillation=0.9)
-    taught = replace(taught, learning_rate=1e-3, encoder_steps=40, encoder_learning_rate=1e-2)
+    taught = replace(
+        taught,
+        learning_rate=1e-3,
+        teacher_learning_rate=1e-3,
+        encoder_steps=40,
+        encoder_learning_rate=1e-2,
+        feature_distillation=2.0,
+    )
     taught, folder = replace(taught, written=2), tmp_path_factory.mktemp("narrowed")
     lines = (Writer(taught, examples).made_of, WRITTEN_TEXTS)  # a tiny base cannot write
     (folder / WRITTEN).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
@@ -93,45 +100,77 @@ def test_teachers_differ_by_their_seeds_and_mixed_texts_have_no_label(narrowed: 
     assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert narrowed.mixed_per_epoch == int(0.3 * len(examples))
     made = list(narrowed.mixer.draw(8, torch.Generator().manual_seed(1)))
-    (batch,) = UtteranceBatches(made, narrowed.labels, narrowed.parts.vocabulary.tokenizer, 64).epoch(
-        8, torch.Generator()
-    )
+    (batch,) = narrowed._whole(made)
+    narrowed.teachers.read(narrowed.every, made)
     assert (batch.labels == IGNORE).all()
     assert 0 < narrowed._intent_loss(batch) < 10  # of nothing but the distance from the teachers
 
 
 def test_the_encoder_teaches_beside_the_wide_shadows_in_its_languages(narrowed: Run, examples: list[Example]) -> None:
-    batch = next(narrowed.utterances.epoch(len(examples), torch.Generator()))
+    narrowed.teachers.read(narrowed.every, ())
+    batch = next(narrowed.utterances.epoch(len(narrowed.utterances), torch.Generator()))
     teacher = EncoderTeacher(narrowed.recipe, narrowed.labels)
     teacher.learn(narrowed.folder / ENCODER, examples)  # what the run kept
-    told = teacher.told(examples)
-    assert set(told) == {e.text for e in examples if e.language == "en"}
-    right = sum(narrowed.labels[int(told[e.text].argmax())] == e.label for e in examples if e.text in told)
-    assert right >= 0.8 * len(told)
-    told |= teacher.told([Example(text, NO_LABEL, "en", NO_SLOTS, "written") for text in WRITTEN_TEXTS])
-    both = narrowed.teachers.logits(batch)
-    for row, text in enumerate(batch.texts):
+    english = sorted({e.text for e in examples if teacher.reads(e)} | set(WRITTEN_TEXTS))
+    assert {e.language for e in examples if e.text in english} == {"en"} and len(english) < len(batch.texts)
+    said, features = (dict(zip(english, found, strict=True)) for found in teacher.told(english))
+    right = [narrowed.labels[int(said[e.text].argmax())] == e.label for e in examples if e.text in said]
+    assert sum(right) >= 0.8 * len(right)
+    for row, (text, told) in enumerate(zip(batch.texts, narrowed.teachers.of(batch), strict=True)):
         wide = [t(batch.input_ids, batch.attention_mask)[row] for t in narrowed.teachers.wide]
-        expected = torch.stack([one.softmax(-1) for one in [*wide, *([told[text]] if text in told else [])]]).mean(0)
-        torch.testing.assert_close(both[row].softmax(-1), expected, atol=1e-4, rtol=1e-3)
+        every = [*wide, *([said[text]] if text in said else [])]
+        expected = torch.stack([one.softmax(-1) for one in every]).mean(0)
+        torch.testing.assert_close(told.logits.softmax(-1), expected, atol=1e-4, rtol=1e-3)
+        assert (told.features is None) == (text not in said)
+        if told.features is not None:
+            torch.testing.assert_close(told.features, features[text], atol=1e-4, rtol=1e-3)
+
+
+def test_features_draw_near_the_encoders(narrowed: Run, examples: list[Example]) -> None:
+    fresh = Run(
+        narrowed.recipe,
+        narrowed.folder / "other",
+        examples,
+        [],
+        teachers=[narrowed.folder / TEACHER / PARTS],
+        encoder=narrowed.teachers.encoder,
+    )
+    batch = next(fresh.utterances.epoch(len(examples), torch.Generator()))
+    narrowed.teachers.read(narrowed.every, ())
+    told = narrowed.teachers.of(batch)
+    distances = []
+    for run in (narrowed, fresh):
+        run.detached.eval()
+        with torch.no_grad():
+            features = run.detached.pooled(run.detached.embedding(batch.input_ids), batch.attention_mask)
+            distances.append(float(feature_distance(run.projection(features), told)))
+    assert distances[0] < 0.8 * distances[1]
+
+
+def test_the_distance_of_features_is_of_those_the_encoder_reads() -> None:
+    projected = torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]], requires_grad=True)
+    told = [Told(torch.zeros(3), features) for features in (torch.tensor([1.0, 0.0]), None, torch.tensor([0.0, 5.0]))]
+    distance = feature_distance(projected, told)
+    torch.testing.assert_close(distance, torch.tensor((1 - math.sqrt(0.5)) / 3))
+    distance.backward()
+    assert projected.grad is not None and projected.grad[1].abs().sum() == 0 < projected.grad[2].abs().sum()
+    assert feature_distance(projected, told[1:2]) == 0
 
 
 def test_what_the_base_wrote_is_learnt_from_the_teachers_alone(narrowed: Run, examples: list[Example]) -> None:
     batch = next(narrowed.utterances.epoch(len(narrowed.utterances), torch.Generator()))
     unlabelled = {text for text, label in zip(batch.texts, batch.labels.tolist(), strict=True) if label == IGNORE}
     assert unlabelled == set(WRITTEN_TEXTS) and len(batch.texts) == len(examples) + 2
-    assert unlabelled <= set(narrowed.teachers._read)
 
 
-def test_what_the_encoder_reads_in_one_pass_is_forgotten_in_the_next(narrowed: Run) -> None:
+def test_what_was_made_for_one_pass_is_forgotten_in_the_next(narrowed: Run) -> None:
     made = [Example(f"sit dance {n}", NO_LABEL, "en", NO_SLOTS, "mixed") for n in range(2)]
-    batches = UtteranceBatches(made, narrowed.labels, narrowed.parts.vocabulary.tokenizer, 64)
-    batch = next(batches.epoch(2, torch.Generator()))
-    without = narrowed.teachers.logits(batch)
-    narrowed.teachers.read(made)
-    assert not torch.equal(narrowed.teachers.logits(batch), without)
-    narrowed.teachers.read(())
-    assert torch.equal(narrowed.teachers.logits(batch), without)
+    (batch,) = narrowed._whole(made)
+    narrowed.teachers.read(narrowed.every, made)
+    assert len(narrowed.teachers.of(batch)) == 2
+    narrowed.teachers.read(narrowed.every, ())
+    with pytest.raises(KeyError):
+        narrowed.teachers.of(batch)
 
 
 def test_an_encoder_of_other_data_is_refused(narrowed: Run, examples: list[Example]) -> None:
