@@ -32,6 +32,14 @@ _YES_FIRST = re.compile(
 _YES_AGAIN = re.compile(
     r"\b(?:yes|yeah|go ahead|confirm(?:ed)?|affirmative|proceed)\b|可以|好的|好吧|行吧|同意|确认|确定"
 )
+_CONSENT = re.compile(
+    rf"{_YES_AGAIN.pattern}|\b(?:yep|yup|aye|ok|okay|go for it|go on|do it|please do|by all means|of course)\b"
+    r"|是的|没错|批准|继续|没问题|当然|来吧"
+)
+"""In many words one of these must be said."""
+_MANY = 6
+"""Words, or twice as many Chinese characters, beyond which what a classifier takes for a yes may be other talk."""
+_WORD = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]{1,2}")
 _NOT_REFUSING = re.compile(
     r"\b(?:why (?:ever )?not|if you (?:must|like|want|wish|insist|will)"
     r"|when(?:ever)? (?:you are |youre |you feel )?ready"
@@ -71,7 +79,7 @@ def doubted(text: str) -> str:
 
 
 def plain_yes(decision: Decision) -> Decision:
-    """A yes that is not the speaker's own, or asks, confirms nothing, and one that is taken back is a no.
+    """A yes that is not the speaker's own, asks, or is lost in many words confirms nothing; one taken back is a no.
 
     However sure the classifier is: a yes may set a hazardous skill in motion.
     """
@@ -81,14 +89,22 @@ def plain_yes(decision: Decision) -> Decision:
     if reason := doubted(text):
         return replace(decision, route=Route.IGNORE, reason=reason)
     words = lowered(text)
-    found = _TAKEN_BACK.search(words)
-    if found is None and (yes := _YES_FIRST.match(words)) is not None:
-        rest = _NOT_REFUSING.sub("", words[yes.end() :])
+    found, yes_first = _TAKEN_BACK.search(words), _YES_FIRST.match(words)
+    if found is None and yes_first is not None:
+        rest = _NOT_REFUSING.sub("", words[yes_first.end() :])
         later = _PUT_OFF.search(rest)
         found = later if later is not None and _YES_AGAIN.search(rest[later.end() :]) is None else None
     if found is not None:
         return replace(decision, label=DENY, reason=f"a yes taken back or put off: {found.group().strip()!r}")
+    if yes_first is None and len(_WORD.findall(words)) > _MANY and not _consents(words):
+        return replace(decision, route=Route.IGNORE, reason="many words, and none of them a plain yes")
     return decision
+
+
+def _consents(words: str) -> bool:
+    """Whether a plain yes is said and nothing behind the last one puts it off."""
+    ends = [found.end() for found in _CONSENT.finditer(words)]
+    return bool(ends) and _PUT_OFF.search(_NOT_REFUSING.sub("", words[ends[-1] :])) is None
 
 
 def not_forbidden(decision: Decision, moves: bool) -> Decision:
