@@ -13,6 +13,7 @@ exit 1 on Ctrl-C because of it.
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from threading import Event
 from time import monotonic, sleep
@@ -175,16 +176,15 @@ def activate(ros_node, name: str, over: Callable[[], bool], after: Event | None,
         return condition()
 
     try:
-        client = LifecycleClient(ros_node, name, wait)
-        while not (state := client.state()) or state.id in NEXT_STEP:
-            if state and client.change(NEXT_STEP[state.id], TRANSITION_TIMEOUT_S) is False:
-                logger.error(f"{name} stays {state.label}: its own log above says why")
-                break
-        else:
-            logger.info(f"{name} is {state.label}")
-            if ready:
-                ready.set()
-        client.close()
+        with closing(LifecycleClient(ros_node, name, wait)) as client:
+            while not (state := client.state()) or state.id in NEXT_STEP:
+                if state and client.change(NEXT_STEP[state.id], TRANSITION_TIMEOUT_S) is False:
+                    logger.error(f"{name} stays {state.label}: its own log above says why")
+                    break
+            else:
+                logger.info(f"{name} is {state.label}")
+                if ready:
+                    ready.set()
     except (Over, rclpy_implementation.InvalidHandle, rclpy_implementation.RCLError):
         if not over():  # launch takes its ROS node away when it shuts down
             raise

@@ -91,9 +91,8 @@ def plain_yes(decision: Decision) -> Decision:
     words = lowered(text)
     found, yes_first = _TAKEN_BACK.search(words), _YES_FIRST.match(words)
     if found is None and yes_first is not None:
-        rest = _NOT_REFUSING.sub("", words[yes_first.end() :])
-        later = _PUT_OFF.search(rest)
-        found = later if later is not None and _YES_AGAIN.search(rest[later.end() :]) is None else None
+        later = _put_off(words[yes_first.end() :])
+        found = later if later is not None and _YES_AGAIN.search(later.string[later.end() :]) is None else None
     if found is not None:
         return replace(decision, label=DENY, reason=f"a yes taken back or put off: {found.group().strip()!r}")
     if yes_first is None and len(_WORD.findall(words)) > _MANY and not _consents(words):
@@ -104,7 +103,12 @@ def plain_yes(decision: Decision) -> Decision:
 def _consents(words: str) -> bool:
     """Whether a plain yes is said and nothing behind the last one puts it off."""
     ends = [found.end() for found in _CONSENT.finditer(words)]
-    return bool(ends) and _PUT_OFF.search(_NOT_REFUSING.sub("", words[ends[-1] :])) is None
+    return bool(ends) and _put_off(words[ends[-1] :]) is None
+
+
+def _put_off(rest: str) -> re.Match[str] | None:
+    """What puts off the yes that stands before `rest`."""
+    return _PUT_OFF.search(_NOT_REFUSING.sub("", rest))
 
 
 def not_forbidden(decision: Decision, moves: bool) -> Decision:

@@ -26,7 +26,7 @@ from shadow_intent import msg
 from shadow_intent.errors import ShadowIntentError
 from shadow_intent.nodes import interfaces
 from shadow_intent.nodes.convert import slots_from_msg, stamp_from_ns, stamp_to_ns
-from shadow_intent.nodes.lifecycle import LifecycleClient
+from shadow_intent.nodes.lifecycle import LifecycleClient, ask
 
 DATA = Path(__file__).resolve().parents[2] / "training" / "data"
 IN_FLIGHT = 4
@@ -268,14 +268,7 @@ class Speaker:
         """The answer, None when none came in time."""
         if name not in self._clients:
             self._clients[name] = self._node.create_client(kind, name)
-        client = self._clients[name]
-        if not self.wait(client.service_is_ready, seconds):
-            return None
-        future = client.call_async(request)
-        if self._served(future.done, seconds):
-            return future.result()
-        client.remove_pending_request(future)
-        return None
+        return ask(self._clients[name], request, self._served, seconds)
 
     def _served(self, condition: Callable[[], bool], seconds: float) -> bool:
         """As `wait`, while answers of services are taken too."""

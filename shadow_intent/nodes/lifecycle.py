@@ -30,6 +30,17 @@ Wait = Callable[[Callable[[], bool], float], bool]
 """`wait(condition, seconds)`: whether the condition came true in time, while `node` is spun."""
 
 
+def ask(client: Any, request: Any, wait: Wait, seconds: float) -> Any:
+    """A service's answer; None when it was not there, or did not answer, for so long."""
+    if not wait(client.service_is_ready, seconds):
+        return None
+    future = client.call_async(request)
+    if wait(future.done, seconds):
+        return future.result()
+    client.remove_pending_request(future)
+    return None
+
+
 class LifecycleClient:
     """Of one lifecycle node."""
 
@@ -46,13 +57,8 @@ class LifecycleClient:
 
     def state(self, seconds: float = STATE_S) -> State | None:
         """None when it is busy or not there for so long."""
-        if not self._wait(self._state.service_is_ready, seconds):
-            return None
-        future = self._state.call_async(GetState.Request())
-        if self._wait(future.done, seconds):
-            return future.result().current_state
-        self._state.remove_pending_request(future)
-        return None
+        answer = ask(self._state, GetState.Request(), self._wait, seconds)
+        return None if answer is None else answer.current_state
 
     def change(self, transition: int, seconds: float) -> bool | None:
         """Whether the node took the transition; None when it does not tell within `seconds`."""
