@@ -1,10 +1,14 @@
-"""Words that a sure classifier is not believed in spite of: a yes that is none, a movement that is forbidden."""
+"""Words that a sure classifier is not believed in spite of.
+
+A yes that is none, a movement that is forbidden, a command to another assistant.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
+from shadow_intent.gate import FAST_PATH
 from shadow_intent.intent import Decision, Route
 from shadow_intent.plain import asks, lowered
 from shadow_intent.route import AFFIRM, DENY
@@ -70,6 +74,16 @@ _BUT = re.compile(
 )
 """Something else is wanted behind it."""
 
+_ASSISTANT = (
+    r"(?:(?:(?:hey|hi|ok|okay)\W+)?(?:alexa|siri|cortana|bixby)|(?:hey|hi|ok|okay)\W+google"
+    r"|[嘿嗨]?\W*siri|小爱同学|天猫精灵|小度小度|小度|小艺小艺|小布小布)"
+)
+_TO_ANOTHER = re.compile(
+    rf"^\W*{_ASSISTANT}(?![a-z])(?!\W*(?:is|was|has|does|cant|can|will|would|said|says|told|[是说会能不比])(?![a-z]))"
+    rf"|[,，]\W*{_ASSISTANT}\W*$"
+)
+"""Called by a wake word, not spoken of."""
+
 
 def doubted(text: str) -> str:
     """Why a yes in `text` is not the speaker's own or none at all, "" when nothing speaks against it."""
@@ -127,3 +141,15 @@ def not_forbidden(decision: Decision, moves: bool) -> Decision:
     else:
         return decision
     return replace(decision, route=Route.REMOTE, reason=reason, alternatives=(decision.label,))
+
+
+def not_anothers(decision: Decision) -> Decision:
+    """What another assistant is told ("alexa, volume down") is not for the robot.
+
+    A stop stays one: somebody may have called the wrong machine in a hurry.
+    """
+    if decision.route is not Route.SKILL or decision.label in FAST_PATH:
+        return decision
+    if (found := _TO_ANOTHER.search(lowered(decision.utterance.text))) is None:
+        return decision
+    return replace(decision, route=Route.IGNORE, reason=f"said to another assistant: {found.group().strip(' ,，')!r}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from shadow_intent import memory, slots, stop
 from shadow_intent.bundle import Bundle
-from shadow_intent.caution import not_forbidden, plain_yes
+from shadow_intent.caution import not_anothers, not_forbidden, plain_yes
 from shadow_intent.classifier import IntentClassifier
 from shadow_intent.intent import MAX_UTTERANCE_CHARS, Decision, Route, Source, Utterance
 from shadow_intent.route import STOPPED_FIRST, Policy, asking_back, route, stopped_first
@@ -85,7 +85,7 @@ class Pipeline:
         prediction = self.classifier.predict(utterance.text)
         said, unclear = slots.read(utterance.text, prediction.label)
         decision = plain_yes(asking_back(route(utterance, prediction, said, self.policy), unclear))
-        decision = not_forbidden(decision, moves=self._skills[prediction.label].exclusive)
+        decision = not_anothers(not_forbidden(decision, moves=self._skills[prediction.label].exclusive))
         if found is not None and not found.first:
             decision = replace(decision, reason=f"{decision.reason}{STOPPED_FIRST}{found.phrase}")
         return stopped_first(decision, found)
