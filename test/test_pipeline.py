@@ -51,27 +51,25 @@ def test_an_open_request_goes_to_the_cloud(pipeline: Pipeline, text: str) -> Non
 
 
 AMBIGUOUS = (
-    "turn obstacle avoidance off no on",
-    "don't disable avoidance enable it",
-    "you can go back to normal speed now, no need to creep any more",
-    "slow down no i mean speed up",
-    "往左挪不是往右挪",
-    "往前走不对往后退",
-    "太快啦，恢复正常速度吧",
-    "右转哦不左转",
+    "move sideways",
+    "turn ninety degrees",
+    "do a flip",
+    "volume",
+    "往旁边挪一步",
+    "拐个弯",
+    "翻个跟头",
+    "音量",
 )
-"""Of the challenge set: the two likeliest labels share what others leave."""
+"""None says which of two skills is meant."""
 UNSURE = re.compile(
     r"unsure: p\((\w+)\) = 0\.\d{2,6} < 0\.\d{2,6}, next (\w+)|top two too close: (\w+) 0\.\d\d / (\w+) 0\.\d\d"
 )
 
 
 def test_an_ambiguous_utterance_is_asked_of_the_cloud_with_what_it_may_mean(pipeline: Pipeline) -> None:
-    """Of the eight two may be clear to a bundle trained anew; what is said of the others holds for each."""
-    decisions = [pipeline.hear(Utterance(text)) for text in AMBIGUOUS]
-    unsure = [d for d in decisions if d.route is Route.REMOTE and d.label != "remote"]
-    assert len(unsure) >= 6, decisions
-    for decision in unsure:
+    for text in AMBIGUOUS:
+        decision = pipeline.hear(Utterance(text))
+        assert decision.route is Route.REMOTE and decision.label != "remote", decision
         said = UNSURE.fullmatch(decision.reason)
         assert said is not None, decision
         assert decision.probability < pipeline.policy.accept and decision.source is Source.EDGE
