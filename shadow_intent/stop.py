@@ -3,9 +3,9 @@
 An utterance matches when it is understood word by word: openings (fillers, names, politeness), a stop phrase, closings.
 Beyond that:
 
-- What follows a plain stop does not undo it: after a pause or with a reason ("stop, there is a child", "stop and sit")
-  ceasing motion at once is safe, waiting for a plan is not. A schedule, a condition, a report or a taking back ("stop,
-  in five seconds", "stop, no, keep going") does undo it.
+- What follows a plain stop does not undo it: after a pause, a "please" or a second stop, or with a reason ("stop, there
+  is a child", "halt please grandma is coming", "stop and sit") ceasing motion at once is safe, waiting for a plan is
+  not. A schedule, a condition, a report or a taking back ("stop, in five seconds", "stop, no, keep going") undoes it.
 - "Stop jumping and sit" is "not X, do Y" and so Y: after a stop that names its activity nothing else may be asked for.
 - A clause alone may be the stop ("you are drifting, stop", "前面是台阶快停住"), unless what precedes it is a plan, a
   question, a denial or a report ("walk to the door, stop", "he said stop"). Damp, which makes a standing robot drop,
@@ -114,6 +114,10 @@ _ORDER = _Words(  # begins a plan or a question
     r"|back|trot|dance|wave|bow|stretch|face|get|why|what|how|does|do|is|are|did|where|who|mum|mom|dad)\b",
     r"^(?:请|你|先|机器狗|小狗)*(?:往|向|走|退|转|跳|坐|趴|跑|移|先|等|到|去|看到|听到|为什么|什么|怎么)|再|然后|吗",
 )
+_PRESSING = frozenset(
+    ["please", "pls", "now", "right now", "immediately", "at once", "quick", "quickly", "马上", "立刻", "赶紧"]
+)
+"""After a stop they end it, as a pause does."""
 _SENTENCE_END = re.compile(r"[.!。！\n]+")
 _STATEMENT = 3
 """Words, or Han characters, from which what precedes a stop is more than a name called."""
@@ -148,7 +152,8 @@ def _stands(core: int, rest: list[str], after_break: bool, reason: bool) -> bool
 
 def _command(tokens: list[str], free_end: bool) -> _Core | None:
     """The strongest core of tokens that are wholly a command to stop; with `free_end` other words may follow."""
-    core, phrase, requested, i = 0, "", False, 0
+    core, phrase, requested, pressed, i = 0, "", False, False, 0
+    said: list[str] = []
     while i < len(tokens):
         if tokens[i] in (BREAK, PAUSE):
             i += 1
@@ -156,6 +161,7 @@ def _command(tokens: list[str], free_end: bool) -> _Core | None:
         kinds, end = longest(tokens, i) or (REASON, i)
         if kinds >= FAINT:
             kind = 1 << (kinds.bit_length() - 1)
+            said = [*said, _spelled(tokens[i:end])]
             if kind > core:
                 core, phrase = kind, _spelled(tokens[i:end])
                 if phrase in _EXCLAMATIONS and _ADMIRED.among(tokens[end:]):
@@ -163,7 +169,8 @@ def _command(tokens: list[str], free_end: bool) -> _Core | None:
         elif not core and not kinds & (OPEN | REQUEST):
             return None
         elif core and (kinds & REASON or (kinds == ASK and not requested)):
-            paused, reason = tokens[i - 1] in (BREAK, PAUSE), bool(kinds & REASON) and end > i
+            paused = tokens[i - 1] in (BREAK, PAUSE) or _insists(core, said, pressed, tokens[i:])
+            reason = bool(kinds & REASON) and end > i
             if free_end and core == STOP and (worse := _command(tokens[i:], free_end=False)) and worse[0] == DAMP:
                 return worse  # "stop, no, emergency stop"
             if free_end and _stands(core, tokens[i:], paused, reason):
@@ -171,9 +178,22 @@ def _command(tokens: list[str], free_end: bool) -> _Core | None:
             if not kinds & (OPEN | CLOSE):
                 return None
             free_end = False
+        pressed = pressed or bool(core and _spelled(tokens[i:end]) in _PRESSING)
         requested = requested or bool(kinds & REQUEST)
         i = end
     return (core, phrase, [_MORE] if core == FAINT else []) if core else None
+
+
+def _insists(core: int, said: list[str], pressed: bool, rest: list[str]) -> bool:
+    """Whether the last of these stops is said again or is `pressed`, which is enough to go limp only in a danger.
+
+    Of a single character ("停停车场") the third time counts.
+    """
+    phrase, times = said[-1], 3 if len(said[-1]) == 1 else 2
+    doubled = len(phrase) > 3 and phrase == 2 * phrase[: len(phrase) // 2]
+    if phrase not in _EXCLAMATIONS and (doubled or said[-times:] == [phrase] * times):
+        return True
+    return (pressed or phrase.split()[-1] in _PRESSING) and (core != DAMP or _DANGER.among(rest))
 
 
 def _spelled(tokens: list[str]) -> str:
