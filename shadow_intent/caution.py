@@ -76,7 +76,7 @@ _BUT = re.compile(
 
 _ASSISTANT = (
     r"(?:(?:(?:hey|hi|ok|okay)\W+)?(?:alexa|siri|cortana|bixby)|(?:hey|hi|ok|okay)\W+google"
-    r"|[嘿嗨]?\W*siri|小爱同学|天猫精灵|小度小度|小度|小艺小艺|小布小布)"
+    r"|[嘿嗨]?\W*siri|小爱同学|天猫精灵|小度小度|小艺小艺|小布小布)"
 )
 _TO_ANOTHER = re.compile(
     rf"^\W*{_ASSISTANT}(?![a-z])(?!\W*(?:is|was|has|does|cant|can|will|would|said|says|told|[是说会能不比])(?![a-z]))"

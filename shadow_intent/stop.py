@@ -161,7 +161,7 @@ def _command(tokens: list[str], free_end: bool) -> _Core | None:
         kinds, end = longest(tokens, i) or (REASON, i)
         if kinds >= FAINT:
             kind = 1 << (kinds.bit_length() - 1)
-            said = [*said, _spelled(tokens[i:end])]
+            said.append(_spelled(tokens[i:end]))
             if kind > core:
                 core, phrase = kind, _spelled(tokens[i:end])
                 if phrase in _EXCLAMATIONS and _ADMIRED.among(tokens[end:]):

@@ -148,7 +148,7 @@ def test_what_another_assistant_is_told_is_not_for_the_robot(text: str) -> None:
         ("sit down", "sit"),
         ("siri is asleep, dance for me", "dance"),
         ("alexandra wants you to sit", "sit"),
-        ("小度说你会跳舞，跳一个", "dance"),
+        ("小度，跳一个", "dance"),
         ("be louder than alexa", "volume_up"),
     ],
 )
