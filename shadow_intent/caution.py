@@ -13,12 +13,14 @@ from shadow_intent.intent import Decision, Route
 from shadow_intent.plain import asks, lowered
 from shadow_intent.route import AFFIRM, DENY
 
+_ASSISTANTS = "alexa|siri|cortana|bixby"
+"""Names that are wake words without a "hey"."""
 _SOMEBODY_ELSES = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]|[\[\]{}<>|\\=_#*`]"
     r"|(?<!我)(?:说|讲)|告诉|写着|写的|念|(?<!\bi )(?<!\bi've )\b(?:says?|said|tells?|told)\b"
     r"|\b(?:reads?|reading|writes?|written|shirt|sign|poster|screen)\b"
     r"|\b(?:system|assistant|user|admin|cloud)\b *[:：]"
-    r"|\b(?:google|alexa|siri|cortana|bixby)\b|小爱|小度|天猫精灵",
+    rf"|\b(?:google|{_ASSISTANTS})\b|小爱|小度|天猫精灵",
     re.IGNORECASE,
 )
 """Another's yes that is passed on or read out, one to another device, or signs that no speech recogniser writes."""
@@ -74,13 +76,13 @@ _BUT = re.compile(
 )
 """Something else is wanted behind it."""
 
-_ASSISTANT = (
-    r"(?:(?:(?:hey|hi|ok|okay)\W+)?(?:alexa|siri|cortana|bixby)|(?:hey|hi|ok|okay)\W+google"
-    r"|[嘿嗨]?\W*siri|小爱同学|天猫精灵|小度小度|小艺小艺|小布小布)"
+_WAKE_WORD = (
+    rf"(?:(?:(?:hey|hi|ok|okay)\W+)?(?:{_ASSISTANTS})|(?:hey|hi|ok|okay)\W+google"
+    r"|[嘿嗨]\W*siri|小爱同学|天猫精灵|小度小度|小艺小艺|小布小布)"
 )
 _TO_ANOTHER = re.compile(
-    rf"^\W*{_ASSISTANT}(?![a-z])(?!\W*(?:is|was|has|does|cant|can|will|would|said|says|told|[是说会能不比])(?![a-z]))"
-    rf"|[,，]\W*{_ASSISTANT}\W*$"
+    rf"^\W*{_WAKE_WORD}(?![a-z])(?!\W*(?:is|was|has|does|cant|can|will|would|said|says|told|[是说会能不比])(?![a-z]))"
+    rf"|[,，]\W*{_WAKE_WORD}\W*$"
 )
 """Called by a wake word, not spoken of."""
 

@@ -159,26 +159,28 @@ def _command(tokens: list[str], free_end: bool) -> _Core | None:
             i += 1
             continue
         kinds, end = longest(tokens, i) or (REASON, i)
+        words = _spelled(tokens[i:end])
         if kinds >= FAINT:
             kind = 1 << (kinds.bit_length() - 1)
-            said.append(_spelled(tokens[i:end]))
+            said.append(words)
             if kind > core:
-                core, phrase = kind, _spelled(tokens[i:end])
+                core, phrase = kind, words
                 if phrase in _EXCLAMATIONS and _ADMIRED.among(tokens[end:]):
                     core = 0
         elif not core and not kinds & (OPEN | REQUEST):
             return None
         elif core and (kinds & REASON or (kinds == ASK and not requested)):
-            paused = tokens[i - 1] in (BREAK, PAUSE) or _insists(core, said, pressed, tokens[i:])
-            reason = bool(kinds & REASON) and end > i
-            if free_end and core == STOP and (worse := _command(tokens[i:], free_end=False)) and worse[0] == DAMP:
-                return worse  # "stop, no, emergency stop"
-            if free_end and _stands(core, tokens[i:], paused, reason):
-                return core, phrase, [*([_MORE] if core == CEASE and not reason else []), *tokens[i:]]
+            if free_end:
+                rest, reason = tokens[i:], bool(kinds & REASON) and end > i
+                if core == STOP and (worse := _command(rest, free_end=False)) and worse[0] == DAMP:
+                    return worse  # "stop, no, emergency stop"
+                paused = tokens[i - 1] in (BREAK, PAUSE) or _insists(core, said, pressed, rest)
+                if _stands(core, rest, paused, reason):
+                    return core, phrase, [*([_MORE] if core == CEASE and not reason else []), *rest]
             if not kinds & (OPEN | CLOSE):
                 return None
             free_end = False
-        pressed = pressed or bool(core and _spelled(tokens[i:end]) in _PRESSING)
+        pressed = pressed or bool(core and words in _PRESSING)
         requested = requested or bool(kinds & REQUEST)
         i = end
     return (core, phrase, [_MORE] if core == FAINT else []) if core else None

@@ -8,8 +8,12 @@ from shadow_intent.caution import not_anothers, not_forbidden, plain_yes
 from shadow_intent.intent import Decision, Route, Source, Utterance
 
 
+def wanted(text: str, label: str = "move_forward") -> Decision:
+    return Decision(Utterance(text), Route.SKILL, label, 0.99, "p = 0.99", Source.EDGE)
+
+
 def affirmed(text: str) -> Decision:
-    return Decision(Utterance(text), Route.SKILL, "affirm", 0.99, "p = 0.99", Source.EDGE)
+    return wanted(text, "affirm")
 
 
 @pytest.mark.parametrize(
@@ -89,10 +93,6 @@ def test_a_plain_yes_in_many_words_is_one(text: str) -> None:
 def test_a_no_within_a_yes_may_be_a_yes(text: str) -> None:
     assert plain_yes(affirmed(text)).label == "affirm"
     assert plain_yes(affirmed(text)).route is Route.SKILL
-
-
-def wanted(text: str, label: str = "move_forward") -> Decision:
-    return Decision(Utterance(text), Route.SKILL, label, 0.99, "p = 0.99", Source.EDGE)
 
 
 @pytest.mark.parametrize(
